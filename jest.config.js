@@ -1,0 +1,24 @@
+'use strict';
+
+const shared = {
+  rootDir: __dirname,
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
+  // Tests run from source, so that a failing line is the line one edits.
+  moduleNameMapper: {
+    '^@glance/([^/]+)$': '<rootDir>/packages/$1/src',
+    '^@glance/([^/]+)/(.+)$': '<rootDir>/packages/$1/src/$2',
+  },
+};
+
+module.exports = {
+  projects: [
+    { ...shared, displayName: 'packages', testMatch: ['<rootDir>/packages/*/src/**/*.test.ts'] },
+    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test-e2e/**/*.test.ts'] },
+  ],
+};

@@ -1,0 +1,210 @@
+import type { ErrorCode, ErrorDetails } from '../errors';
+import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
+import type { ImageStatus } from '../image-status';
+
+/** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
+export const CONTRACT_VERSION = { major: 1, minor: 0 } as const;
+
+export interface ContractInfo {
+  contract: { major: number; minor: number };
+  release: string;
+}
+
+/** The body of every answer that is not 2xx. */
+export interface WireError {
+  error: { code: ErrorCode; message: string; details: ErrorDetails };
+}
+
+/** The plain columns a caller may set. Absent means unchanged, or the default on creation. */
+export interface ImageFields {
+  name?: string | null;
+  visibility?: Visibility;
+  /** Only an admin's value is used; anybody else's image belongs to their own project. */
+  owner?: string | null;
+  sizeBytes?: number | null;
+  virtualSizeBytes?: number | null;
+  diskFormat?: string | null;
+  containerFormat?: string | null;
+  checksum?: string | null;
+  minDisk?: number;
+  minRam?: number;
+  protected?: boolean;
+  hidden?: boolean;
+}
+
+export interface NewImage extends ImageFields {
+  /** Canonical UUID; generated when absent. */
+  id?: string;
+  /** `active` only for an image of no bytes. */
+  status?: 'queued' | 'active';
+  properties?: ImageProperty[];
+  tags?: string[];
+}
+
+export interface CreateImageRequest {
+  image: NewImage;
+  /** Claims the new image for an upload in the same transaction: it starts as `saving`. */
+  upload?: BeginUpload;
+}
+
+export interface BeginUpload {
+  /** Canonical UUID chosen by the uploader: the fencing token of this attempt. */
+  uploadId: string;
+  /** The uploading process, for operators: host name and process id. */
+  node: string;
+  /** Where the image goes when the upload fails: v1 kills it, v2 lets it be uploaded again. */
+  failureStatus: 'killed' | 'queued';
+  /** Bytes announced by the client; null when unknown. Reserved against the quota. */
+  expectedSizeBytes: number | null;
+  /** The owner's limit over all images; null for none. */
+  storageQuotaBytes: number | null;
+}
+
+export interface UploadLease {
+  uploadId: string;
+  /** The lease ends this long after the last heartbeat, by the database's clock. */
+  leaseSeconds: number;
+  heartbeatSeconds: number;
+}
+
+export interface CreateImageResult {
+  image: ImageRecord;
+  lease: UploadLease | null;
+}
+
+export interface BeginUploadResult {
+  image: ImageRecord;
+  lease: UploadLease;
+}
+
+export interface UploadHeartbeat {
+  bytesReceived: number;
+  /** Raises the quota reservation to this many bytes; refused with `quota_exceeded`. */
+  reserveBytes?: number;
+}
+
+export interface CommitUpload {
+  location: { url: string; metadata: Record<string, unknown> };
+  sizeBytes: number;
+  virtualSizeBytes: number | null;
+  checksum: string;
+  hashAlgorithm: string;
+  hashValue: string;
+}
+
+export interface AbandonUpload {
+  /** For the operator's log: why the upload ended. */
+  reason: string;
+  /** The final location this attempt made visible, if it came that far. */
+  locationUrl: string | null;
+}
+
+/**
+ * `live`: running. `committed`: the image became active through this upload. `abandoned`: given up
+ * by the uploader. `expired`: rolled back after missed heartbeats. `void`: the image was deleted
+ * under it.
+ */
+export type UploadState = 'live' | 'committed' | 'abandoned' | 'expired' | 'void';
+
+export interface AbandonResult {
+  /** What the upload is now: `committed` when the commit had won after all. */
+  state: UploadState;
+  imageStatus: ImageStatus | null;
+  /**
+   * True when the blob at `locationUrl` belongs to no image and to no other running upload of this
+   * image, so that the uploader may remove it. Otherwise it is left to the sweepers.
+   */
+  blobRemovable: boolean;
+}
+
+export interface UploadInfo {
+  uploadId: string;
+  imageId: string;
+  state: UploadState;
+  image: ImageRecord | null;
+}
+
+export interface UpdateImageRequest {
+  fields?: ImageFields;
+  properties?: {
+    /** Created or overwritten. */
+    set: ImageProperty[];
+    /** Removes every property not named in `set` or `keep`. */
+    removeOthers?: boolean;
+    /** With `removeOthers`: names left as they are, because the caller may not read them. */
+    keep?: string[];
+    remove?: string[];
+  };
+  tags?: string[];
+  /** The update is a `conflict` unless the image has one of these statuses. */
+  ifStatus?: ImageStatus[];
+}
+
+/** What to remove from the stores, after the image is already gone for every reader. */
+export interface DeletionPlan {
+  image: ImageRecord;
+  locations: ImageLocation[];
+}
+
+export interface BeginDeletion {
+  /** Leave the data to the scrubber (`delayed_delete`). */
+  delayed: boolean;
+}
+
+export const IMAGE_SORT_KEYS = [
+  'name',
+  'status',
+  'containerFormat',
+  'diskFormat',
+  'sizeBytes',
+  'id',
+  'createdAt',
+  'updatedAt',
+] as const;
+export type ImageSortKey = (typeof IMAGE_SORT_KEYS)[number];
+export type SortDirection = 'asc' | 'desc';
+
+export const TIME_OPERATORS = ['gt', 'gte', 'lt', 'lte', 'eq', 'neq'] as const;
+export type TimeOperator = (typeof TIME_OPERATORS)[number];
+
+export interface ImageListQuery {
+  /**
+   * `caller`: what an ordinary user of the caller's project sees (public, own, shared with it), for
+   * an admin too. `all`: every project's images; refused to anyone but an admin.
+   */
+  scope: 'caller' | 'all';
+  /** Narrows to these. Absent: any, but community images of others stay out. */
+  visibility?: Visibility[];
+  /** Which memberships make a shared image visible in the list. */
+  memberStatus: 'accepted' | 'pending' | 'rejected' | 'all';
+  /** `false` hides deleted rows and killed images; `any` shows all. */
+  deleted: false | true | 'any';
+  hidden?: boolean;
+  /** Each is "one of these texts". */
+  id?: string[];
+  name?: string[];
+  status?: string[];
+  containerFormat?: string[];
+  diskFormat?: string[];
+  owner?: string;
+  checksum?: string;
+  hashValue?: string;
+  minDisk?: number;
+  minRam?: number;
+  protected?: boolean;
+  sizeMin?: number;
+  sizeMax?: number;
+  /** `updatedAt` strictly after this wire time. */
+  changesSince?: string;
+  createdAt?: { operator: TimeOperator; value: string };
+  updatedAt?: { operator: TimeOperator; value: string };
+  /** All of them, name and value exact. */
+  properties?: ImageProperty[];
+  /** All of them. */
+  tags?: string[];
+  /** `createdAt` and `id` are appended, in the last direction given (default desc). */
+  sort: { key: ImageSortKey; direction: SortDirection }[];
+  limit: number;
+  /** The id after which the page starts; `invalid_request` unless the caller may see it. */
+  marker?: string;
+}

@@ -1,0 +1,94 @@
+/**
+ * Everything that can go wrong in words of the domain. Each service has one table from these codes
+ * to HTTP statuses; the registry client turns a wire error back into the same class.
+ */
+export const ERROR_CODES = [
+  'invalid_request',
+  'unauthenticated',
+  'forbidden',
+  'not_found',
+  'method_not_allowed',
+  'image_not_found',
+  'image_exists',
+  'image_deleted',
+  'image_protected',
+  'image_pending_delete',
+  'conflict',
+  'upload_fenced',
+  'quota_exceeded',
+  'too_large',
+  'headers_too_large',
+  'unsupported_media_type',
+  'client_gone',
+  'client_too_slow',
+  'data_mismatch',
+  'store_unknown',
+  'store_duplicate',
+  'store_full',
+  'store_write_denied',
+  'store_add_disabled',
+  'store_get_unsupported',
+  'store_blob_missing',
+  'store_blob_corrupt',
+  'store_in_use',
+  'store_delete_denied',
+  'store_unavailable',
+  'store_failed',
+  'registry_unavailable',
+  'registry_refused',
+  'database_unavailable',
+  'overloaded',
+  'shutting_down',
+  'internal',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Details travel with the error over the internal contract: strings and numbers, no secrets. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+export class DomainError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  /** @param message what the caller may read: no path, no credential, no text of a driver. */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: ErrorDetails } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'DomainError';
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+}
+
+export function isDomainError(error: unknown, ...codes: ErrorCode[]): error is DomainError {
+  return error instanceof DomainError && (codes.length === 0 || codes.includes(error.code));
+}
+
+export function imageNotFound(imageId: string): DomainError {
+  return new DomainError('image_not_found', `Image with identifier ${imageId} not found`, {
+    details: { imageId },
+  });
+}
+
+export function invalidRequest(message: string): DomainError {
+  return new DomainError('invalid_request', message);
+}
+
+/** The chain of messages of an error and its causes, for a log line. */
+export function describeError(error: unknown): string {
+  const parts: string[] = [];
+  for (let current: unknown = error; current !== undefined && parts.length < 8;) {
+    if (!(current instanceof Error)) {
+      parts.push(String(current));
+      break;
+    }
+    const code = (current as { code?: unknown }).code;
+    parts.push(typeof code === 'string' ? `${current.message} [${code}]` : current.message);
+    current = current.cause;
+  }
+  return parts.join(': caused by: ');
+}

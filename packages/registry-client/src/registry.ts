@@ -1,0 +1,122 @@
+import type {
+  AbandonResult,
+  AbandonUpload,
+  BeginDeletion,
+  BeginUpload,
+  BeginUploadResult,
+  CommitUpload,
+  ContractInfo,
+  CreateImageRequest,
+  CreateImageResult,
+  DeletionPlan,
+  Identity,
+  ImageListQuery,
+  ImageRecord,
+  UpdateImageRequest,
+  UploadHeartbeat,
+  UploadInfo,
+  UploadLease,
+} from '@glance/common';
+
+/** What every call carries besides its arguments. */
+export interface CallContext {
+  /** The end user the call is made for: visibility and ownership are decided for them. */
+  identity: Identity;
+  requestId: string;
+  /** Gives the call up; a write may still have happened. */
+  signal?: AbortSignal;
+  /** Milliseconds the caller waits, retries included. */
+  timeoutMs?: number;
+}
+
+/**
+ * Every read and write of image metadata. All methods reject with `DomainError`s of
+ * `@glance/common`; `registry_unavailable` when no answer could be had in time. Writes carry a
+ * request key, so a retry inside the client never applies one twice.
+ */
+export interface Registry {
+  /** The contract version the registry speaks; also proves that it is there. */
+  contract(context: CallContext): Promise<ContractInfo>;
+
+  /** A page in the requested order. @throws `invalid_request` for a bad query or marker. */
+  listImages(query: ImageListQuery, context: CallContext): Promise<ImageRecord[]>;
+
+  /**
+   * One image. Deleted ones only for an admin.
+   * @throws `image_not_found` also when the caller may not see it.
+   */
+  getImage(imageId: string, context: CallContext): Promise<ImageRecord>;
+
+  /** @throws `image_exists` when the id was ever used; `quota_exceeded`; `forbidden`. */
+  createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult>;
+
+  /**
+   * Changes fields, properties and tags of an image the caller owns (admins: any).
+   * @throws `image_not_found` (unseen, or seen but private to somebody else), `forbidden` (public
+   * or community image of somebody else, or read-only caller), `conflict` (status precondition).
+   */
+  updateImage(
+    imageId: string,
+    request: UpdateImageRequest,
+    context: CallContext,
+  ): Promise<ImageRecord>;
+
+  /**
+   * Claims a `queued` image: it becomes `saving` under a lease.
+   * @throws `conflict` when it is not `queued`; `quota_exceeded`; else as updateImage.
+   */
+  beginUpload(
+    imageId: string,
+    request: BeginUpload,
+    context: CallContext,
+  ): Promise<BeginUploadResult>;
+
+  /** Prolongs the lease. @throws `upload_fenced` when it is no longer live; `quota_exceeded`. */
+  heartbeat(
+    imageId: string,
+    uploadId: string,
+    beat: UploadHeartbeat,
+    context: CallContext,
+  ): Promise<UploadLease>;
+
+  /**
+   * Location, size, hashes and `active` in one transaction. Repeating a commit that succeeded
+   * returns the image again.
+   * @throws `image_deleted` when the image was deleted meanwhile; `upload_fenced` when the lease
+   * was taken away; `quota_exceeded`.
+   */
+  commitUpload(
+    imageId: string,
+    uploadId: string,
+    request: CommitUpload,
+    context: CallContext,
+  ): Promise<ImageRecord>;
+
+  /** Ends an upload that failed. Idempotent; tells whether the uploader may remove its blob. */
+  abandonUpload(
+    imageId: string,
+    uploadId: string,
+    request: AbandonUpload,
+    context: CallContext,
+  ): Promise<AbandonResult>;
+
+  /** What became of an upload. @throws `not_found` when it never began. */
+  getUpload(imageId: string, uploadId: string, context: CallContext): Promise<UploadInfo>;
+
+  /**
+   * D1: takes the image away from every reader and fences running uploads. An image with locations
+   * becomes `pending_delete`, one without `deleted`.
+   * @throws `image_protected`, `image_pending_delete`, `image_not_found`, `forbidden`.
+   */
+  beginDeletion(
+    imageId: string,
+    request: BeginDeletion,
+    context: CallContext,
+  ): Promise<DeletionPlan>;
+
+  /** D4: the data is gone; status, locations, properties, members and tags become `deleted`. */
+  finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
+
+  /** Takes D1 back, because a store refuses to give the data up: the image is `active` again. */
+  revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
+}
