@@ -1,0 +1,95 @@
+import { DomainError, describeError, type ErrorCode } from '@glance/common';
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import type { Logger } from '../logger';
+
+export interface ErrorMiddlewareOptions {
+  logger: Logger;
+  statusOf: Readonly<Record<ErrorCode, number>>;
+  /** Writes status, headers and body. Everything in `error` may be shown to the client. */
+  render(req: Request, res: Response, status: number, error: DomainError): void;
+}
+
+/**
+ * The one place where an error becomes an answer. Unknown errors are a plain 500 without inner
+ * text; when the answer has begun the connection is cut, so that a client never takes a broken
+ * body for a whole one.
+ */
+export function errorMiddleware(options: ErrorMiddlewareOptions): ErrorRequestHandler {
+  return (thrown: unknown, req, res, _next) => {
+    const error = toDomainError(thrown);
+    const status = options.statusOf[error.code];
+    if (error.code === 'client_gone') {
+      options.logger.info(`The client went away: ${describeError(error)}`);
+    } else if (status >= 500) {
+      options.logger.error(`${req.method} ${req.path} failed: ${describeError(thrown)}`, {
+        status,
+        ...(error.code === 'internal' && thrown instanceof Error ? { stack: thrown.stack } : {}),
+      });
+    } else {
+      options.logger.debug(`${req.method} ${req.path} refused: ${describeError(error)}`, {
+        status,
+      });
+    }
+    if (res.headersSent || res.destroyed) {
+      req.socket.destroy();
+      return;
+    }
+    for (const name of res.getHeaderNames()) {
+      if (/^content-|^etag$|^location$|^x-image-meta-|^cache-control$/.test(name)) {
+        res.removeHeader(name);
+      }
+    }
+    if (!req.complete) closeAfterAnswer(req, res);
+    options.render(req, res, status, error);
+  };
+}
+
+/** Errors of express and its parsers, and of the URL decoder, carry a 4xx status of their own. */
+function toDomainError(thrown: unknown): DomainError {
+  if (thrown instanceof DomainError) return thrown;
+  const status = (thrown as { status?: unknown } | null)?.status;
+  if (status === 413)
+    return new DomainError('too_large', 'The request body is too large', { cause: thrown });
+  if (status === 415) {
+    return new DomainError('unsupported_media_type', 'Unsupported content encoding', {
+      cause: thrown,
+    });
+  }
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new DomainError('invalid_request', 'The request could not be understood', {
+      cause: thrown,
+    });
+  }
+  return new DomainError(
+    'internal',
+    'The server has either erred or is incapable of performing the requested operation.',
+    {
+      cause: thrown,
+    },
+  );
+}
+
+const DRAIN_LIMIT_BYTES = 64 * 1024;
+const DRAIN_LIMIT_MS = 1000;
+
+/**
+ * An answer before the body was read: says `Connection: close`, lets a little of the body pass so
+ * that the client gets to read the answer, then ends the connection (security sheet §5).
+ */
+export function closeAfterAnswer(req: Request, res: Response): void {
+  res.setHeader('Connection', 'close');
+  res.once('finish', () => {
+    const socket = req.socket;
+    if (req.complete || socket.destroyed) return;
+    let drained = 0;
+    const timer = setTimeout(() => socket.destroy(), DRAIN_LIMIT_MS);
+    req.on('readable', () => {
+      for (let chunk = req.read() as Buffer | null; chunk; chunk = req.read() as Buffer | null) {
+        drained += chunk.length;
+      }
+      if (drained > DRAIN_LIMIT_BYTES) socket.destroy();
+    });
+    req.on('error', () => undefined);
+    socket.once('close', () => clearTimeout(timer));
+  });
+}

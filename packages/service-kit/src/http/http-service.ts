@@ -1,0 +1,161 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Logger } from '../logger';
+
+export interface TlsFiles {
+  cert: Buffer;
+  key: Buffer;
+  /** With it every client must present a certificate signed by this authority. */
+  clientCa?: Buffer;
+}
+
+export interface HttpServiceOptions {
+  handler: http.RequestListener;
+  logger: Logger;
+  tls?: TlsFiles | undefined;
+  backlog: number;
+  keepAliveTimeoutMs: number;
+  /** Bytes of a request's whole header block. */
+  maxHeaderBytes: number;
+}
+
+const HEADERS_TIMEOUT_MS = 20_000;
+const ABORT_GRACE_MS = 10_000;
+
+/** Set on a request whose client waits for `100 Continue` before it sends the body. */
+const AWAITS_CONTINUE = new WeakSet<http.IncomingMessage>();
+
+/** Tells a waiting client to send its body. Called once the headers have decided everything. */
+export function continueBody(req: http.IncomingMessage, res: http.ServerResponse): void {
+  if (AWAITS_CONTINUE.delete(req)) res.writeContinue();
+}
+
+/**
+ * A listening server that can stop without dropping what it serves. Bodies have no total time
+ * limit here: transfers enforce idle and minimum-rate limits of their own.
+ */
+export class HttpService {
+  private readonly server: http.Server;
+  private readonly sockets = new Set<Socket>();
+  private readonly aborting = new AbortController();
+  private inFlight = 0;
+  private draining = false;
+  private idle: (() => void) | undefined;
+
+  constructor(private readonly options: HttpServiceOptions) {
+    const { tls } = options;
+    const limits: http.ServerOptions = {
+      maxHeaderSize: options.maxHeaderBytes,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: 0,
+      keepAliveTimeout: options.keepAliveTimeoutMs,
+    };
+    this.server = tls
+      ? https.createServer({
+          ...limits,
+          cert: tls.cert,
+          key: tls.key,
+          minVersion: 'TLSv1.2',
+          ...(tls.clientCa
+            ? { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }
+            : {}),
+        })
+      : http.createServer(limits);
+    // Every header is seen, so that a request with too many is refused instead of cut short.
+    this.server.maxHeadersCount = 0;
+    this.server.on('request', this.serve);
+    this.server.on('checkContinue', (req: http.IncomingMessage, res: http.ServerResponse) => {
+      AWAITS_CONTINUE.add(req);
+      this.serve(req, res);
+    });
+    this.server.on('clientError', refuseUnparsable);
+    this.server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+  }
+
+  /** Aborted when the drain time is over: transfers still running take their abort path. */
+  get shutdownSignal(): AbortSignal {
+    return this.aborting.signal;
+  }
+
+  /** @returns the port, which differs from the one asked for when that was 0. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port, backlog: this.options.backlog }, () => {
+        this.server.off('error', reject);
+        resolve();
+      });
+    });
+    this.server.on('error', (error) => {
+      this.options.logger.error(`The listening socket failed: ${error.message}`);
+    });
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). */
+  async stop(drainTimeoutMs: number): Promise<void> {
+    this.draining = true;
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.server.closeIdleConnections();
+    if (!(await this.becomesIdle(drainTimeoutMs))) {
+      this.options.logger.warn(
+        `${this.inFlight} requests were still running after ${drainTimeoutMs / 1000} s: aborting them`,
+      );
+      this.aborting.abort();
+      await this.becomesIdle(ABORT_GRACE_MS);
+    }
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  private readonly serve = (req: http.IncomingMessage, res: http.ServerResponse): void => {
+    this.inFlight += 1;
+    if (this.draining) res.setHeader('Connection', 'close');
+    res.once('close', () => {
+      this.inFlight -= 1;
+      if (this.draining) this.server.closeIdleConnections();
+      if (this.inFlight === 0) this.idle?.();
+    });
+    this.options.handler(req, res);
+  };
+
+  private async becomesIdle(timeoutMs: number): Promise<boolean> {
+    if (this.inFlight === 0) return true;
+    return await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => {
+        this.idle = undefined;
+        resolve(false);
+      }, timeoutMs);
+      this.idle = () => {
+        clearTimeout(timer);
+        this.idle = undefined;
+        resolve(true);
+      };
+    });
+  }
+}
+
+/** What cannot be parsed as HTTP gets a plain answer and a closed connection. */
+function refuseUnparsable(
+  error: NodeJS.ErrnoException,
+  socket: import('node:stream').Duplex,
+): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  const body = `${status}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

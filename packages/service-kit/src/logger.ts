@@ -1,0 +1,119 @@
+import { redactUri } from '@glance/common';
+import winston from 'winston';
+import { currentRequest } from './request-context';
+
+/** Levels: error = somebody must act now, warn = degraded but handled, info = life cycle and one line per request. */
+export interface Logger {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  /** The same log under a component's name. */
+  child(component: string): Logger;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface LoggerOptions {
+  /** The program, and the name of its lines. */
+  name: string;
+  debug: boolean;
+  json: boolean;
+  /** Standard error when absent. */
+  file?: string | undefined;
+  /** Replaced by `***` wherever they turn up. */
+  secrets: readonly string[];
+}
+
+const LEVEL_NAMES: Readonly<Record<string, string>> = {
+  error: 'ERROR',
+  warn: 'WARNING',
+  info: 'INFO',
+  debug: 'DEBUG',
+};
+
+const URI = /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi;
+
+/** Drops credentials from every URI of a text, every configured secret, and control characters. */
+export function redact(text: string, secrets: readonly string[]): string {
+  let clean = text.replace(URI, (uri) => (/[@?]/.test(uri) ? redactUri(uri) : uri));
+  for (const secret of secrets) {
+    if (secret.length >= 4) clean = clean.replaceAll(secret, '***');
+  }
+  return clean.replace(
+    // eslint-disable-next-line no-control-regex -- control characters would forge or hide log lines
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (character) =>
+      character === '\n' ? '\\n' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+export function createLogger(options: LoggerOptions): Logger {
+  const format = winston.format.printf((info) => {
+    const { level, message, component, fields } = info as unknown as {
+      level: string;
+      message: string;
+      component: string;
+      fields: LogFields | undefined;
+    };
+    const context = currentRequest();
+    const line = redact(message, options.secrets);
+    const extra = Object.entries(fields ?? {})
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, redact(String(value), options.secrets)] as const);
+    const now = new Date().toISOString();
+    if (options.json) {
+      return JSON.stringify({
+        timestamp: now,
+        process: process.pid,
+        levelname: LEVEL_NAMES[level],
+        name: component,
+        request_id: context?.requestId,
+        user: context?.userId,
+        project: context?.projectId,
+        message: line,
+        ...Object.fromEntries(extra),
+      });
+    }
+    const who = context
+      ? `[${context.requestId} ${context.userId ?? '-'} ${context.projectId ?? '-'} - - -]`
+      : '[-]';
+    const tail = extra.map(([key, value]) => ` ${key}=${value}`).join('');
+    const time = `${now.slice(0, 10)} ${now.slice(11, 23)}`;
+    return `${time} ${process.pid} ${LEVEL_NAMES[level] ?? level} ${component} ${who} ${line}${tail}`;
+  });
+  const root = winston.createLogger({
+    level: options.debug ? 'debug' : 'info',
+    format,
+    transports: [
+      options.file === undefined
+        ? new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })
+        : new winston.transports.File({ filename: options.file }),
+    ],
+  });
+  return wrap(root, options.name);
+}
+
+function wrap(root: winston.Logger, component: string): Logger {
+  const at =
+    (level: string) =>
+    (message: string, fields?: LogFields): void => {
+      root.log({ level, message, component, fields });
+    };
+  return {
+    error: at('error'),
+    warn: at('warn'),
+    info: at('info'),
+    debug: at('debug'),
+    child: (name) => wrap(root, `${component}.${name}`),
+  };
+}
+
+/** A log that keeps nothing, for callers that have none. */
+export const silentLogger: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => silentLogger,
+};
