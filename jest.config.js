@@ -3,6 +3,7 @@
 const shared = {
   rootDir: __dirname,
   testEnvironment: 'node',
+  testEnvironmentOptions: { globalsCleanup: 'on' },
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

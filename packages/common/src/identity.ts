@@ -11,7 +11,7 @@ export interface Identity {
 export const ANONYMOUS: Identity = Object.freeze({
   userId: null,
   projectId: null,
-  roles: Object.freeze([]) as readonly string[],
+  roles: Object.freeze([]),
   isAdmin: false,
   readOnly: true,
 });
@@ -20,7 +20,7 @@ export const ANONYMOUS: Identity = Object.freeze({
 export const SERVICE_IDENTITY: Identity = Object.freeze({
   userId: null,
   projectId: null,
-  roles: Object.freeze(['admin']) as readonly string[],
+  roles: ['admin'],
   isAdmin: true,
   readOnly: false,
 });

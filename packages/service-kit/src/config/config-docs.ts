@@ -36,7 +36,8 @@ export function renderMarkdown(program: string, table: OptionTable): string {
 function defaultText(option: Option<unknown>): string {
   const value = option.default;
   if (value === undefined || option.secret) return '';
-  return Array.isArray(value) ? value.join(',') : String(value);
+  if (Array.isArray(value)) return value.join(',');
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function wrap(text: string, width: number): string[] {

@@ -200,7 +200,7 @@ function substitute(
       const value = given.get(`${group}.${found.name}`)?.at(-1)?.text ?? found.option.default;
       return typeof value === 'string'
         ? substitute(value, group, table, given, depth + 1)
-        : String(value ?? '');
+        : JSON.stringify(value ?? '');
     },
   );
 }

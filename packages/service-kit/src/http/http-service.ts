@@ -1,6 +1,8 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../logger';
 
 export interface TlsFiles {
@@ -18,6 +20,15 @@ export interface HttpServiceOptions {
   keepAliveTimeoutMs: number;
   /** Bytes of a request's whole header block. */
   maxHeaderBytes: number;
+  /** The drain time is over: transfers still running must take their abort path. */
+  onAbort: () => void;
+}
+
+export interface StopOptions {
+  /** Requests are still accepted this long, for a load balancer to notice the red readiness. */
+  delayMs: number;
+  /** What runs after that may go on this long. */
+  drainTimeoutMs: number;
 }
 
 const HEADERS_TIMEOUT_MS = 20_000;
@@ -38,7 +49,6 @@ export function continueBody(req: http.IncomingMessage, res: http.ServerResponse
 export class HttpService {
   private readonly server: http.Server;
   private readonly sockets = new Set<Socket>();
-  private readonly aborting = new AbortController();
   private inFlight = 0;
   private draining = false;
   private idle: (() => void) | undefined;
@@ -76,11 +86,6 @@ export class HttpService {
     });
   }
 
-  /** Aborted when the drain time is over: transfers still running take their abort path. */
-  get shutdownSignal(): AbortSignal {
-    return this.aborting.signal;
-  }
-
   /** @returns the port, which differs from the one asked for when that was 0. */
   async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
@@ -97,7 +102,8 @@ export class HttpService {
   }
 
   /** Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). */
-  async stop(drainTimeoutMs: number): Promise<void> {
+  async stop({ delayMs, drainTimeoutMs }: StopOptions): Promise<void> {
+    await pause(delayMs);
     this.draining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeIdleConnections();
@@ -105,7 +111,7 @@ export class HttpService {
       this.options.logger.warn(
         `${this.inFlight} requests were still running after ${drainTimeoutMs / 1000} s: aborting them`,
       );
-      this.aborting.abort();
+      this.options.onAbort();
       await this.becomesIdle(ABORT_GRACE_MS);
     }
     for (const socket of this.sockets) socket.destroy();
@@ -140,10 +146,7 @@ export class HttpService {
 }
 
 /** What cannot be parsed as HTTP gets a plain answer and a closed connection. */
-function refuseUnparsable(
-  error: NodeJS.ErrnoException,
-  socket: import('node:stream').Duplex,
-): void {
+function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;

@@ -17,6 +17,8 @@ export interface ServiceProcess {
   workers: number;
   /** After it the process is killed, whatever still hangs. */
   stopTimeoutMs: number;
+  /** Once per service, in the process that the operator started. */
+  onPrimary?(): void;
   start(): Promise<RunningService>;
 }
 
@@ -25,6 +27,7 @@ const RESTART_DELAY_MS = 1000;
 
 /** Runs a service until a signal ends it, in one process or in several (node:cluster). */
 export async function runService(service: ServiceProcess): Promise<void> {
+  if (cluster.isPrimary) service.onPrimary?.();
   if (service.workers > 1 && cluster.isPrimary) superviseWorkers(service);
   else await serve(service);
 }

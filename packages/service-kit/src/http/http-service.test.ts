@@ -1,0 +1,131 @@
+import http from 'node:http';
+import net from 'node:net';
+import { once } from 'node:events';
+import { silentLogger } from '../logger';
+import { HttpService, continueBody } from './http-service';
+
+describe('HttpService', () => {
+  const services: HttpService[] = [];
+
+  async function listen(
+    handler: http.RequestListener,
+    onAbort: () => void = () => undefined,
+  ): Promise<{ service: HttpService; port: number }> {
+    const service = new HttpService({
+      handler,
+      logger: silentLogger,
+      backlog: 16,
+      keepAliveTimeoutMs: 60_000,
+      maxHeaderBytes: 16_384,
+      onAbort,
+    });
+    services.push(service);
+    return { service, port: await service.listen('127.0.0.1', 0) };
+  }
+
+  afterEach(async () => {
+    for (const service of services.splice(0)) await service.stop({ delayMs: 0, drainTimeoutMs: 0 });
+  });
+
+  /** Sends raw bytes and reads until the server closes. */
+  async function raw(port: number, text: string): Promise<string> {
+    const socket = net.connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+    socket.on('error', () => undefined);
+    socket.write(text, 'latin1');
+    await once(socket, 'close');
+    return answer;
+  }
+
+  it.each([
+    ['no HTTP at all', 'hello\r\n\r\n', 400],
+    ['a header name with a blank', 'GET / HTTP/1.1\r\nHost: h\r\nA b: c\r\n\r\n', 400],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      400,
+    ],
+    [
+      'length and chunks',
+      'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+    ],
+    [
+      'headers beyond the limit',
+      `GET / HTTP/1.1\r\nHost: h\r\nA: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+    ],
+  ])('answers %s with a clear status and closes', async (_what, request, status) => {
+    const { port } = await listen((_req, res) => res.end('reached'));
+    const answer = await raw(port, request);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer).not.toContain('reached');
+  });
+
+  it('shows a handler every header field, however many', async () => {
+    const { port } = await listen((req, res) => res.end(String(req.rawHeaders.length / 2)));
+    const headers = Array.from({ length: 1500 }, (_, index) => `a${index}: b`).join('\r\n');
+    const answer = await raw(
+      port,
+      `GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n${headers}\r\n\r\n`,
+    );
+    expect(answer).toContain('1502');
+  });
+
+  it('lets a client wait with its body until it is told to go on', async () => {
+    const { port } = await listen((req, res) => {
+      if (req.url === '/refused') {
+        res.writeHead(403, { Connection: 'close' }).end();
+        return;
+      }
+      continueBody(req, res);
+      req.resume().on('end', () => res.writeHead(200, { Connection: 'close' }).end());
+    });
+    const head = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n`;
+    expect(await raw(port, head('/refused'))).toMatch(/^HTTP\/1\.1 403 /);
+    expect(await raw(port, `${head('/taken')}ok`)).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
+  });
+
+  it('finishes what runs when it is stopped, and accepts nothing new', async () => {
+    let running: http.ServerResponse | undefined;
+    const { service, port } = await listen((_req, res) => {
+      running = res;
+      res.write('first ');
+    });
+    const response = await fetch(`http://127.0.0.1:${port}/`);
+    const stopped = service.stop({ delayMs: 0, drainTimeoutMs: 10_000 });
+    await expect(refused(port)).resolves.toBe(true);
+    running?.end('last');
+    expect(await response.text()).toBe('first last');
+    await stopped;
+  });
+
+  it('tells transfers to abort when the drain time is over', async () => {
+    let running: http.ServerResponse | undefined;
+    const { service, port } = await listen(
+      (_req, res) => {
+        running = res;
+        res.write('never ending');
+      },
+      () => running?.destroy(),
+    );
+    const response = await fetch(`http://127.0.0.1:${port}/`);
+    const stopped = service.stop({ delayMs: 0, drainTimeoutMs: 1 });
+    await expect(response.text()).rejects.toThrow();
+    await stopped;
+  });
+
+  async function refused(port: number): Promise<boolean> {
+    for (;;) {
+      const socket = net.connect(port, '127.0.0.1');
+      const outcome = await Promise.race([
+        once(socket, 'connect').then(() => 'connected'),
+        once(socket, 'error').then(() => 'refused'),
+      ]).catch(() => 'refused');
+      socket.destroy();
+      if (outcome === 'refused') return true;
+    }
+  }
+});

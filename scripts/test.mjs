@@ -1,0 +1,36 @@
+// npm test: the whole suite, on SQLite and on a real MariaDB or MySQL.
+//   TEST_MYSQL_URL=mysql://user:password@host:port/   a server to use instead of a private one
+//   npm test -- ARGS                                  passed on to jest
+import { spawnSync } from 'node:child_process';
+import { startMariadb } from './mariadb.mjs';
+import { bin, ensureBuilt, ensureInstalled, requireNode, ROOT } from './workspace.mjs';
+
+requireNode();
+ensureInstalled();
+ensureBuilt({ all: true });
+
+const env = { ...process.env };
+let database;
+if (!env.TEST_MYSQL_URL) {
+  database = await startMariadb();
+  if (database) {
+    env.TEST_MYSQL_URL = database.url;
+  } else {
+    const text =
+      'NO MARIADB OR MYSQL: everything that needs one is SKIPPED. Install mariadb-server or set TEST_MYSQL_URL.';
+    console.error(`\n${'!'.repeat(text.length)}\n${text}\n${'!'.repeat(text.length)}\n`);
+    if (env.CI) process.exit(1);
+  }
+}
+
+let result;
+try {
+  result = spawnSync(process.execPath, [bin('jest', 'bin/jest.js'), ...process.argv.slice(2)], {
+    cwd: ROOT,
+    env,
+    stdio: 'inherit',
+  });
+} finally {
+  await database?.stop();
+}
+process.exit(result?.status ?? 1);

@@ -1,0 +1,291 @@
+import { spawn, execFile, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { createConnection } from 'mysql2/promise';
+
+const run = promisify(execFile);
+export const ROOT = path.resolve(__dirname, '../..');
+const PROGRAMS = {
+  'glance-api': path.join(ROOT, 'packages/glance-api/bin/glance-api.js'),
+  'glance-registry': path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js'),
+  'glance-manage': path.join(ROOT, 'packages/glance-registry/bin/glance-manage.js'),
+};
+
+export type DatabaseKind = 'sqlite' | 'mysql';
+
+/** The databases of this run: SQLite always, MySQL or MariaDB when one is given. */
+export const DATABASES: DatabaseKind[] =
+  process.env['TEST_MYSQL_URL'] === undefined ? ['sqlite'] : ['sqlite', 'mysql'];
+
+export interface DeploymentOptions {
+  database: DatabaseKind;
+  /** Pairs of an api and a registry over one database and one store. */
+  nodes?: number;
+  flavor?: 'fakeauth' | 'trusted-auth';
+  /** Lines for [section]s of glance-api.conf. */
+  api?: Record<string, string[]>;
+  registry?: Record<string, string[]>;
+}
+
+export interface ServiceProcess {
+  program: 'glance-api' | 'glance-registry';
+  child: ChildProcess;
+  configFile: string;
+  log: () => string;
+  /** Resolves with the exit code, or the signal. */
+  exited: Promise<number | NodeJS.Signals | null>;
+}
+
+/** Real processes on free ports over a throw-away database and store. */
+export class Deployment {
+  readonly apis: ServiceProcess[] = [];
+  readonly registries: ServiceProcess[] = [];
+  readonly apiUrls: string[] = [];
+  readonly registryUrls: string[] = [];
+  readonly serviceKey = randomBytes(32).toString('hex');
+
+  private constructor(
+    readonly directory: string,
+    readonly databaseUrl: string,
+    private readonly dropDatabase: () => Promise<void>,
+  ) {}
+
+  static async start(options: DeploymentOptions): Promise<Deployment> {
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'glance-e2e-'));
+    const { url, drop } = await createDatabase(options.database, directory);
+    const deployment = new Deployment(directory, url, drop);
+    try {
+      await deployment.bringUp(options);
+    } catch (error) {
+      process.stderr.write(deployment.logs());
+      await deployment.stop();
+      throw error;
+    }
+    return deployment;
+  }
+
+  get imageDirectory(): string {
+    return path.join(this.directory, 'images');
+  }
+
+  get apiUrl(): string {
+    return this.apiUrls[0]!;
+  }
+
+  /** Everything below the image directory, as paths relative to it; directories end with a slash. */
+  async filesInStore(): Promise<string[]> {
+    const entries = await readdir(this.imageDirectory, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(this.imageDirectory, path.join(entry.parentPath, entry.name)))
+      .sort();
+  }
+
+  logs(): string {
+    return [...this.registries, ...this.apis]
+      .map((each) => `--- ${each.program} ${each.child.pid ?? ''}\n${each.log()}`)
+      .join('\n');
+  }
+
+  async manage(...args: string[]): Promise<string> {
+    const { stdout } = await run(process.execPath, [
+      PROGRAMS['glance-manage'],
+      '--config-file',
+      path.join(this.directory, 'registry-0.conf'),
+      ...args,
+    ]);
+    return stdout;
+  }
+
+  /** Starts a service again with the configuration it had. */
+  async restart(service: ServiceProcess): Promise<ServiceProcess> {
+    const list = service.program === 'glance-api' ? this.apis : this.registries;
+    const urls = service.program === 'glance-api' ? this.apiUrls : this.registryUrls;
+    const index = list.indexOf(service);
+    const again = spawnService(service.program, service.configFile);
+    list[index] = again;
+    await becomesReady(urls[index]!, again);
+    return again;
+  }
+
+  async stop(): Promise<void> {
+    for (const service of [...this.apis, ...this.registries]) await stopService(service);
+    await this.dropDatabase();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private async bringUp(options: DeploymentOptions): Promise<void> {
+    await mkdir(this.imageDirectory, { recursive: true });
+    const nodes = options.nodes ?? 1;
+    const ports = await freePorts(nodes * 2);
+    for (let node = 0; node < nodes; node += 1) {
+      const registryPort = ports[node * 2]!;
+      const apiPort = ports[node * 2 + 1]!;
+      const registryFile = path.join(this.directory, `registry-${node}.conf`);
+      await writeConfig(registryFile, {
+        DEFAULT: [`bind_port = ${registryPort}`, 'workers = 1', 'shutdown_delay = 0'],
+        database: [`connection = ${this.databaseUrl}`],
+        service_auth: [`key = ${this.serviceKey}`],
+        ...options.registry,
+      });
+      if (node === 0) await this.manage('db', 'sync');
+      const apiFile = path.join(this.directory, `api-${node}.conf`);
+      await writeConfig(
+        apiFile,
+        merge(
+          {
+            DEFAULT: [
+              'bind_host = 127.0.0.1',
+              `bind_port = ${apiPort}`,
+              `registry_port = ${registryPort}`,
+              'workers = 1',
+              'shutdown_delay = 0',
+            ],
+            glance_store: [`filesystem_store_datadir = ${this.imageDirectory}`],
+            service_auth: [`key = ${this.serviceKey}`],
+            paste_deploy: options.flavor === undefined ? [] : [`flavor = ${options.flavor}`],
+          },
+          options.api ?? {},
+        ),
+      );
+      this.registryUrls.push(`http://127.0.0.1:${registryPort}`);
+      this.apiUrls.push(`http://127.0.0.1:${apiPort}`);
+      this.registries.push(spawnService('glance-registry', registryFile));
+      this.apis.push(spawnService('glance-api', apiFile));
+    }
+    await Promise.all(
+      [...this.registries.entries()].map(([i, each]) => becomesReady(this.registryUrls[i]!, each)),
+    );
+    await Promise.all(
+      [...this.apis.entries()].map(([i, each]) => becomesReady(this.apiUrls[i]!, each)),
+    );
+  }
+}
+
+type Sections = Record<string, string[]>;
+
+function merge(base: Sections, extra: Sections): Sections {
+  const merged = { ...base };
+  for (const [section, lines] of Object.entries(extra)) {
+    merged[section] = [...(merged[section] ?? []), ...lines];
+  }
+  return merged;
+}
+
+async function writeConfig(file: string, sections: Sections): Promise<void> {
+  const text = Object.entries(sections)
+    .map(([section, lines]) => [`[${section}]`, ...lines].join('\n'))
+    .join('\n\n');
+  await writeFile(file, `${text}\n`, { mode: 0o600 });
+}
+
+function spawnService(program: ServiceProcess['program'], configFile: string): ServiceProcess {
+  const child = spawn(process.execPath, [PROGRAMS[program], '--config-file', configFile], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const collect = (chunk: Buffer): void => {
+    log += chunk.toString();
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  const exited = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? signal));
+  });
+  return { program, child, configFile, log: () => log, exited };
+}
+
+export async function stopService(service: ServiceProcess): Promise<void> {
+  if (service.child.exitCode === null && service.child.signalCode === null) {
+    service.child.kill('SIGTERM');
+    const killer = setTimeout(() => service.child.kill('SIGKILL'), 15_000);
+    await service.exited;
+    clearTimeout(killer);
+  }
+}
+
+async function becomesReady(url: string, service: ServiceProcess): Promise<void> {
+  await eventually(async () => {
+    if (service.child.exitCode !== null) {
+      throw new GiveUp(`${service.program} ended while starting:\n${service.log()}`);
+    }
+    const answer = await fetch(`${url}/readyz`);
+    if (!answer.ok) throw new Error(`not ready: ${await answer.text()}`);
+  }, 30_000);
+}
+
+class GiveUp extends Error {}
+
+/** Repeats a check until it passes. @throws its last error after `timeoutMs`. */
+export async function eventually<T>(check: () => Promise<T>, timeoutMs = 10_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (error instanceof GiveUp || Date.now() > deadline) throw error;
+      await pause(50);
+    }
+  }
+}
+
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<net.Server>((resolve) => {
+          const server = net.createServer().listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+async function createDatabase(
+  kind: DatabaseKind,
+  directory: string,
+): Promise<{ url: string; drop: () => Promise<void> }> {
+  if (kind === 'sqlite') {
+    return {
+      url: `sqlite:///${path.join(directory, 'glance.sqlite')}`,
+      drop: async () => undefined,
+    };
+  }
+  const name = `glance_e2e_${randomBytes(6).toString('hex')}`;
+  const server = new URL(process.env['TEST_MYSQL_URL']!);
+  await onServer(server, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return {
+    url: url.toString().replace(/^\w+:/, 'mysql+pymysql:'),
+    drop: () => onServer(server, `DROP DATABASE IF EXISTS ${name}`),
+  };
+}
+
+async function onServer(server: URL, statement: string): Promise<void> {
+  const connection = await createConnection({
+    host: server.hostname,
+    port: Number(server.port || 3306),
+    user: decodeURIComponent(server.username),
+    password: decodeURIComponent(server.password),
+  });
+  try {
+    await connection.query(statement);
+  } finally {
+    await connection.end();
+  }
+}
+
+/** Resident memory of a process in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
