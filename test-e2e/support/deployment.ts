@@ -27,6 +27,8 @@ export interface DeploymentOptions {
   /** Pairs of an api and a registry over one database and one store. */
   nodes?: number;
   flavor?: 'fakeauth' | 'trusted-auth';
+  /** `https`: the registry wants certificates instead of the service key. */
+  registryProtocol?: 'https';
   /** Lines for [section]s of glance-api.conf. */
   api?: Record<string, string[]>;
   registry?: Record<string, string[]>;
@@ -127,12 +129,19 @@ export class Deployment {
       const registryPort = ports[node * 2]!;
       const apiPort = ports[node * 2 + 1]!;
       const registryFile = path.join(this.directory, `registry-${node}.conf`);
-      await writeConfig(registryFile, {
-        DEFAULT: [`bind_port = ${registryPort}`, 'workers = 1', 'shutdown_delay = 0'],
-        database: [`connection = ${this.databaseUrl}`],
-        service_auth: [`key = ${this.serviceKey}`],
-        ...options.registry,
-      });
+      const mutualTls = options.registryProtocol === 'https';
+      const serviceAuth = mutualTls ? [] : [`key = ${this.serviceKey}`];
+      await writeConfig(
+        registryFile,
+        merge(
+          {
+            DEFAULT: [`bind_port = ${registryPort}`, 'workers = 1', 'shutdown_delay = 0'],
+            database: [`connection = ${this.databaseUrl}`],
+            service_auth: serviceAuth,
+          },
+          options.registry ?? {},
+        ),
+      );
       if (node === 0) await this.manage('db', 'sync');
       const apiFile = path.join(this.directory, `api-${node}.conf`);
       await writeConfig(
@@ -147,7 +156,7 @@ export class Deployment {
               'shutdown_delay = 0',
             ],
             glance_store: [`filesystem_store_datadir = ${this.imageDirectory}`],
-            service_auth: [`key = ${this.serviceKey}`],
+            service_auth: serviceAuth,
             paste_deploy: options.flavor === undefined ? [] : [`flavor = ${options.flavor}`],
           },
           options.api ?? {},
@@ -158,12 +167,20 @@ export class Deployment {
       this.registries.push(spawnService('glance-registry', registryFile));
       this.apis.push(spawnService('glance-api', apiFile));
     }
-    await Promise.all(
-      [...this.registries.entries()].map(([i, each]) => becomesReady(this.registryUrls[i]!, each)),
-    );
-    await Promise.all(
-      [...this.apis.entries()].map(([i, each]) => becomesReady(this.apiUrls[i]!, each)),
-    );
+    if (options.registryProtocol === 'https') {
+      // Its port wants a certificate of whoever asks: only the api can tell whether it is there.
+      await Promise.all(this.apiUrls.map((url, i) => becomesAlive(url, this.apis[i]!)));
+      await Promise.all(
+        this.registries.map((each) =>
+          eventually(async () => {
+            expect(each.log()).toContain('Listening on');
+          }),
+        ),
+      );
+      return;
+    }
+    await Promise.all(this.registryUrls.map((url, i) => becomesReady(url, this.registries[i]!)));
+    await Promise.all(this.apiUrls.map((url, i) => becomesReady(url, this.apis[i]!)));
   }
 }
 
@@ -210,11 +227,19 @@ export async function stopService(service: ServiceProcess): Promise<void> {
 }
 
 async function becomesReady(url: string, service: ServiceProcess): Promise<void> {
+  await answersOk(`${url}/readyz`, service);
+}
+
+async function becomesAlive(url: string, service: ServiceProcess): Promise<void> {
+  await answersOk(`${url}/livez`, service);
+}
+
+async function answersOk(url: string, service: ServiceProcess): Promise<void> {
   await eventually(async () => {
     if (service.child.exitCode !== null) {
       throw new GiveUp(`${service.program} ended while starting:\n${service.log()}`);
     }
-    const answer = await fetch(`${url}/readyz`);
+    const answer = await fetch(url);
     if (!answer.ok) throw new Error(`not ready: ${await answer.text()}`);
   }, 30_000);
 }

@@ -1,1 +1,6 @@
+export type { TlsOptions } from './bounded-connect-agents';
+export { DEFAULT_REGISTRY_TIMEOUTS, type RegistryTimeouts } from './call-budget';
+export * from './check-contract';
+export * from './http-registry';
 export * from './registry';
+export type { RegistryClientOptions, RegistryFailure } from './registry-transport';

@@ -117,6 +117,6 @@ export interface Registry {
   /** D4: the data is gone; status, locations, properties, members and tags become `deleted`. */
   finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
 
-  /** Takes D1 back, because a store refuses to give the data up: the image is `active` again. */
+  /** Takes D1 back, because a store refuses to give the data up: the image is what it was before. */
   revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
 }

@@ -9,6 +9,7 @@ export * from './http/http-service';
 export * from './http/json-body';
 export * from './http/request-id';
 export * from './logger';
+export * from './process/run-http-program';
 export * from './process/run-service';
 export * from './request-context';
 export * from './service-options';

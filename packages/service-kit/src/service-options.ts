@@ -150,3 +150,10 @@ export function isLoopback(host: string): boolean {
   const family = isIP(host);
   return family !== 0 && LOOPBACK.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
+
+/** The options that every service's table has. */
+export type ServiceOptionTable = {
+  readonly DEFAULT: ReturnType<typeof serviceOptions>;
+  readonly service_auth: typeof serviceAuthOptions;
+  readonly healthcheck: typeof healthcheckOptions;
+};

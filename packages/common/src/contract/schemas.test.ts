@@ -17,6 +17,7 @@ describe('the contract schemas', () => {
     ['a character beyond the tables', { name: '\u{1f600}' }, '4 byte unicode'],
     ['NUL', { name: 'a\0b' }, 'NUL'],
     ['a prototype name', { properties: [['__proto__', 'x']] }, "'__proto__' is not allowed"],
+    ['a property without a name', { properties: [['', 'x']] }, 'properties'],
     ['a property without a value', { properties: [['a']] }, 'properties'],
   ])('refuse %s and say where', (_what, image, text) => {
     expect(() => create(image)).toThrow(text);

@@ -49,7 +49,7 @@ const propertyValue = text(65_535).custom((value: string, helpers) =>
     : value,
 );
 const propertyName = text(255)
-  .min(1)
+  .invalid('')
   .custom((value: string, helpers) =>
     isPrototypeName(value)
       ? helpers.message({ custom: `Property name '${value}' is not allowed` })
@@ -98,7 +98,7 @@ export const uploadHeartbeatSchema = Joi.object<UploadHeartbeat>({
 
 export const commitUploadSchema = Joi.object<CommitUpload>({
   location: Joi.object({
-    url: text(16_384).min(1).required(),
+    url: text(16_384).invalid('').required(),
     metadata: Joi.object().unknown(true).required(),
   }).required(),
   sizeBytes: bytes.required(),

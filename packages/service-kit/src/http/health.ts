@@ -7,7 +7,7 @@ import type { Logger } from '../logger';
 export type ReadinessCheck = () => Promise<void>;
 
 const INTERVAL_MS = 10_000;
-const FIRST_INTERVAL_MS = 100;
+const TROUBLED_INTERVAL_MS = 500;
 const FAILURES_UNTIL_RED = 3;
 
 interface CheckState {
@@ -81,8 +81,8 @@ export class Readiness {
       }),
     );
     if (this.closed) return;
-    const green = [...this.states.values()].every((state) => state.ok);
-    this.timer = setTimeout(() => void this.sample(), green ? INTERVAL_MS : FIRST_INTERVAL_MS * 5);
+    const green = [...this.states.values()].every((state) => state.failures === 0);
+    this.timer = setTimeout(() => void this.sample(), green ? INTERVAL_MS : TROUBLED_INTERVAL_MS);
     this.timer.unref();
   }
 }

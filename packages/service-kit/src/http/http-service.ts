@@ -49,6 +49,7 @@ export function continueBody(req: http.IncomingMessage, res: http.ServerResponse
 export class HttpService {
   private readonly server: http.Server;
   private readonly sockets = new Set<Socket>();
+  private readonly busy = new WeakSet<Duplex>();
   private inFlight = 0;
   private draining = false;
   private idle: (() => void) | undefined;
@@ -79,7 +80,12 @@ export class HttpService {
       AWAITS_CONTINUE.add(req);
       this.serve(req, res);
     });
-    this.server.on('clientError', refuseUnparsable);
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      // While a request is being served on it, what else came is no request of its own: its body
+      // is broken, and whoever reads that body learns it from the connection.
+      if (this.busy.has(socket)) socket.destroy();
+      else refuseUnparsable(error, socket);
+    });
     this.server.on('connection', (socket: Socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
@@ -120,9 +126,12 @@ export class HttpService {
 
   private readonly serve = (req: http.IncomingMessage, res: http.ServerResponse): void => {
     this.inFlight += 1;
+    const { socket } = req;
+    this.busy.add(socket);
     if (this.draining) res.setHeader('Connection', 'close');
     res.once('close', () => {
       this.inFlight -= 1;
+      this.busy.delete(socket);
       if (this.draining) this.server.closeIdleConnections();
       if (this.inFlight === 0) this.idle?.();
     });

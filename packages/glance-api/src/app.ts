@@ -1,0 +1,53 @@
+import {
+  accessLogMiddleware,
+  errorMiddleware,
+  headerLimitsMiddleware,
+  healthRouter,
+  requestIdMiddleware,
+  type HealthOptions,
+  type Logger,
+} from '@glance/service-kit';
+import express, { type Express, type RequestHandler, type Router } from 'express';
+import { authenticationMiddleware, type AuthenticationOptions } from './auth/authenticate';
+import { HTTP_STATUS } from './http-status';
+import { renderError } from './v1/error-view';
+import { noSuchRoute } from './v1/router';
+import { versionNegotiation, type VersionOptions } from './versions/version-negotiation';
+
+export interface AppOptions {
+  logger: Logger;
+  health: HealthOptions;
+  maxRequestIdLength: number;
+  versions: VersionOptions;
+  authentication: AuthenticationOptions;
+  v1: Router;
+}
+
+/** The public HTTP application, in the order a request meets its parts. */
+export function createApp(options: AppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('strict routing');
+  app.use(healthRouter(options.health));
+  app.use(requestIdMiddleware(options.maxRequestIdLength));
+  app.use(accessLogMiddleware(options.logger));
+  app.use(securityHeaders);
+  app.use(headerLimitsMiddleware());
+  app.use(versionNegotiation(options.versions));
+  app.use(authenticationMiddleware(options.authentication));
+  app.use('/v1', options.v1);
+  app.use(noSuchRoute);
+  app.use(errorMiddleware({ logger: options.logger, statusOf: HTTP_STATUS, render: renderError }));
+  return app;
+}
+
+/** Security sheet §8: nothing here is to be guessed at, framed or kept by a browser. */
+const securityHeaders: RequestHandler = (_req, res, next) => {
+  res.set({
+    'X-Content-Type-Options': 'nosniff',
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy': "default-src 'none'",
+  });
+  next();
+};

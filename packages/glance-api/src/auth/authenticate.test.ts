@@ -1,0 +1,112 @@
+import request from 'supertest';
+import { startTestApi, type TestApi } from '../testing/test-api';
+
+describe('authentication', () => {
+  let server: TestApi;
+
+  afterEach(async () => {
+    await server.close();
+  });
+
+  /** The owner of an image the caller makes, or the status when it may not. */
+  async function ownerOf(headers: Record<string, string>): Promise<string | number | null> {
+    const answer = await request(server.url).post('/v1/images').set(headers);
+    return answer.status === 201 ? (answer.body.image.owner as string | null) : answer.status;
+  }
+
+  /** Whether the caller is an administrator: only they may publish. */
+  async function isAdmin(headers: Record<string, string>): Promise<boolean> {
+    const answer = await request(server.url)
+      .post('/v1/images')
+      .set({ ...headers, 'x-image-meta-is_public': 'true' });
+    return answer.status === 201;
+  }
+
+  describe('by trusted-auth', () => {
+    const CONFIRMED = {
+      'x-identity-status': 'Confirmed',
+      'x-user-id': 'u',
+      'x-project-id': 'p',
+      'x-roles': 'member',
+    };
+
+    beforeEach(async () => {
+      server = await startTestApi('--paste-deploy-flavor=trusted-auth');
+    });
+
+    it('believes the headers of the proxy', async () => {
+      expect(await ownerOf(CONFIRMED)).toBe('p');
+      expect(await isAdmin(CONFIRMED)).toBe(false);
+      expect(await isAdmin({ ...CONFIRMED, 'x-roles': 'member, Admin ' })).toBe(true);
+    });
+
+    it('takes the project from the newest of its three names', async () => {
+      const { 'x-project-id': _project, ...rest } = CONFIRMED;
+      expect(await ownerOf({ ...rest, 'x-tenant': 'old', 'x-tenant-id': 'newer' })).toBe('newer');
+      expect(await ownerOf({ ...rest, 'x-tenant': 'old' })).toBe('old');
+    });
+
+    it.each(['Invalid', 'confirmed', ''])('refuses the identity status %j', async (status) => {
+      expect(await ownerOf({ ...CONFIRMED, 'x-identity-status': status })).toBe(401);
+    });
+
+    it('refuses a request without an identity', async () => {
+      expect(await ownerOf({ 'x-roles': 'admin', 'x-user-id': 'u' })).toBe(401);
+    });
+  });
+
+  describe('by fakeauth', () => {
+    beforeEach(async () => {
+      server = await startTestApi();
+    });
+
+    it('reads the token', async () => {
+      expect(await ownerOf({ 'x-auth-token': 'u:p:member' })).toBe('p');
+      expect(await isAdmin({ 'x-auth-token': 'u:p:member,admin' })).toBe(true);
+      expect(await isAdmin({ 'x-auth-token': 'u:p:' })).toBe(false);
+    });
+
+    it('takes no identity headers beside it', async () => {
+      const headers = { 'x-auth-token': 'u:p:member', 'x-roles': 'admin', 'x-project-id': 'other' };
+      expect(await ownerOf(headers)).toBe('p');
+      expect(await isAdmin(headers)).toBe(false);
+    });
+
+    it.each(['u:p', 'u:p:r:x', 'x'])('refuses the token %j', async (token) => {
+      expect(await ownerOf({ 'x-auth-token': token })).toBe(401);
+    });
+  });
+
+  describe('switched off', () => {
+    beforeEach(async () => {
+      server = await startTestApi('--paste-deploy-flavor=');
+    });
+
+    it('makes everybody the administrator of one project, whose images are in its lists', async () => {
+      expect(await ownerOf({})).toBe('admin');
+      expect(await isAdmin({})).toBe(true);
+      const list = await request(server.url).get('/v1/images').expect(200);
+      expect(list.body.images).toHaveLength(2);
+    });
+  });
+});
+
+describe('a network address', () => {
+  it.each([
+    ['fakeauth', [], 'loopback'],
+    ['', [], 'flavor is unset'],
+  ])('is refused with flavor %j', async (flavor, more, text) => {
+    await expect(
+      startTestApi('--bind-host=0.0.0.0', `--paste-deploy-flavor=${flavor}`, ...more),
+    ).rejects.toThrow(text);
+  });
+
+  it('is accepted without authentication only when that is said', async () => {
+    const server = await startTestApi(
+      '--bind-host=0.0.0.0',
+      '--paste-deploy-flavor=',
+      '--allow-unauthenticated-network',
+    );
+    await server.close();
+  });
+});

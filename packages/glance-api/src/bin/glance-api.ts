@@ -1,0 +1,13 @@
+import { runHttpProgram } from '@glance/service-kit';
+import { checkApiConfig, createApi } from '../composition';
+import { API_DEFAULT_FILES, API_OPTIONS } from '../config';
+import { RELEASE } from '../release';
+
+runHttpProgram({
+  name: 'glance-api',
+  release: RELEASE,
+  options: API_OPTIONS,
+  defaultFiles: API_DEFAULT_FILES,
+  check: checkApiConfig,
+  create: createApi,
+});

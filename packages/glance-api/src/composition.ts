@@ -1,0 +1,192 @@
+import os from 'node:os';
+import { HttpRegistry, checkContract, type Registry } from '@glance/registry-client';
+import { SERVICE_IDENTITY } from '@glance/common';
+import {
+  Readiness,
+  isLoopback,
+  newRequestId,
+  readOptionFile,
+  readServiceKey,
+  type HttpApplication,
+  type ProgramEnvironment,
+} from '@glance/service-kit';
+import { StoreSet } from '@glance/stores';
+import { createApp } from './app';
+import type { AuthFlavor } from './auth/authenticate';
+import type { ApiConfig } from './config';
+import { UnfinishedSweeper } from './images/unfinished-sweeper';
+import { ImageUploader } from './images/upload-image';
+import { Policy } from './policy/policy';
+import { storeSettings } from './store-settings';
+import { HashPool } from './transfer/hash-pool';
+import { ImagesController } from './v1/images-controller';
+import { v1Router } from './v1/router';
+
+export interface Api extends HttpApplication {
+  stores: StoreSet;
+}
+
+export interface ApiOverrides {
+  registry?: Registry;
+  stores?: StoreSet;
+}
+
+const WATCHDOG_REQUEST = { identity: SERVICE_IDENTITY, timeoutMs: 3000 };
+
+/**
+ * Builds glance-api from its configuration. A registry that is not there yet does not stop the
+ * start; a store that cannot be used as configured does.
+ * @throws Error that names the option at fault.
+ */
+export async function createApi(
+  config: ApiConfig,
+  environment: ProgramEnvironment,
+  overrides: ApiOverrides = {},
+): Promise<Api> {
+  const { logger, shutdown } = environment;
+  const { DEFAULT: options, transfer } = config;
+  const flavor = authFlavor(config);
+  checkApiConfig(config);
+
+  const registry = overrides.registry ?? createRegistryClient(config, environment);
+  const stores =
+    overrides.stores ??
+    (await StoreSet.create(storeSettings(config), { warn: (message) => logger.warn(message) }));
+  const hashPool = new HashPool(transfer.hash_threads);
+  const readiness = new Readiness(
+    {
+      registry: async () => {
+        await checkContract(registry, { ...WATCHDOG_REQUEST, requestId: newRequestId() });
+      },
+      [`store ${stores.defaultStore.id}`]: () => stores.checkReadiness(),
+    },
+    logger,
+  );
+
+  const baseUrl = { publicEndpoint: options.public_endpoint };
+  const idleMs = transfer.idle_timeout * 1000;
+  const uploader = new ImageUploader({
+    registry,
+    hashPool,
+    logger: logger.child('upload'),
+    bodyLimits: {
+      idleMs,
+      minimumRate: transfer.minimum_rate,
+      minimumRateGraceMs: transfer.minimum_rate_grace * 1000,
+    },
+    node: `${os.hostname()}:${process.pid}`,
+    imageSizeCapBytes: options.image_size_cap,
+    storageQuotaBytes: options.user_storage_quota === 0 ? null : options.user_storage_quota,
+    shutdown,
+  });
+  const images = new ImagesController({
+    registry,
+    stores,
+    uploader,
+    policy: new Policy(),
+    logger: logger.child('images'),
+    formats: {
+      diskFormats: config.image_format.disk_formats,
+      containerFormats: config.image_format.container_formats,
+    },
+    listLimits: { defaultLimit: options.limit_param_default, maxLimit: options.api_limit_max },
+    baseUrl,
+    imageSizeCapBytes: options.image_size_cap,
+    propertyQuota: options.image_property_quota < 0 ? undefined : options.image_property_quota,
+    delayedDelete: options.delayed_delete,
+    sendIdleMs: idleMs,
+    shutdown,
+  });
+  const app = createApp({
+    logger: logger.child('http'),
+    health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
+    maxRequestIdLength: options.max_request_id_length,
+    versions: { ...baseUrl, enableV1: options.enable_v1_api },
+    authentication: {
+      flavor,
+      adminRole: options.admin_role,
+      allowAnonymous: options.allow_anonymous_access,
+    },
+    v1: v1Router(images),
+  });
+  const sweeper = new UnfinishedSweeper({
+    registry,
+    stores,
+    logger: logger.child('sweep'),
+    intervalMs: transfer.sweep_interval * 1000,
+  });
+  return {
+    app,
+    stores,
+    readiness,
+    start: () => {
+      readiness.start();
+      sweeper.start();
+    },
+    close: async () => {
+      readiness.close();
+      sweeper.close();
+      await hashPool.close();
+      if (registry instanceof HttpRegistry) registry.close();
+      if (!overrides.stores) await stores.close();
+    },
+  };
+}
+
+function authFlavor(config: ApiConfig): AuthFlavor {
+  const base = config.paste_deploy.flavor?.split('+', 1)[0];
+  return base === 'trusted-auth' || base === 'fakeauth' ? base : 'none';
+}
+
+/**
+ * What believes everybody listens where only this machine reaches it (design §6).
+ * @throws Error that names the options.
+ */
+export function checkApiConfig(config: ApiConfig): void {
+  const flavor = authFlavor(config);
+  const { bind_host: host, allow_unauthenticated_network: allowed } = config.DEFAULT;
+  if (isLoopback(host)) return;
+  if (flavor === 'fakeauth') {
+    throw new Error(
+      `[paste_deploy] flavor = fakeauth believes every token: bind_host must be a loopback address, not ${host}`,
+    );
+  }
+  if (flavor === 'none' && !allowed) {
+    throw new Error(
+      `[paste_deploy] flavor is unset, so everybody who reaches ${host} would be an administrator: set a flavor, or bind_host = 127.0.0.1, or allow_unauthenticated_network = true`,
+    );
+  }
+}
+
+function createRegistryClient(config: ApiConfig, environment: ProgramEnvironment): HttpRegistry {
+  const { DEFAULT: options } = config;
+  const protocol = options.registry_client_protocol;
+  const serviceKey = readServiceKey(config.service_auth);
+  const cert = options.registry_client_cert_file;
+  const key = options.registry_client_key_file;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new Error('registry_client_cert_file and registry_client_key_file must be set together');
+  }
+  const ca = options.registry_client_ca_file;
+  return new HttpRegistry({
+    baseUrls: [`${protocol}://${bracketed(options.registry_host)}:${options.registry_port}`],
+    release: environment.release,
+    ...(serviceKey === undefined ? {} : { serviceKey }),
+    tls: {
+      ...(ca === undefined ? {} : { ca: readOptionFile('registry_client_ca_file', ca) }),
+      ...(cert === undefined ? {} : { cert: readOptionFile('registry_client_cert_file', cert) }),
+      ...(key === undefined ? {} : { key: readOptionFile('registry_client_key_file', key) }),
+    },
+    onFailure: (failure) => {
+      environment.logger.warn(`Registry call ${failure.operation} failed: ${failure.reason}`, {
+        registry: failure.baseUrl,
+        tries: failure.tries,
+        retrying: failure.willRetry,
+      });
+    },
+  });
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,154 @@
+import { DEFAULT_CONTAINER_FORMATS, DEFAULT_DISK_FORMATS } from '@glance/common';
+import {
+  booleanOption,
+  byteSizeOption,
+  healthcheckOptions,
+  integerOption,
+  listOption,
+  secondsOption,
+  serviceAuthOptions,
+  serviceOptions,
+  textOption,
+  type ConfigOf,
+} from '@glance/service-kit';
+import { STORE_TYPES } from '@glance/stores';
+import os from 'node:os';
+import { storeOptions } from './store-settings';
+
+/** Every option of glance-api. Names and meanings are upstream's where upstream has the option. */
+export const API_OPTIONS = {
+  DEFAULT: {
+    ...serviceOptions({ bindHost: '0.0.0.0', bindPort: 9292, program: 'glance-api' }),
+    public_endpoint: textOption({
+      help: 'URL under which clients reach the service, for the links it hands out. Unset: the Host header of the request.',
+      pattern: { regex: /^https?:\/\/[^\s]+$/, description: 'an http or https URL' },
+    }),
+    enable_v1_api: booleanOption({ help: 'Serve API v1.', default: true }),
+    registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
+    registry_port: integerOption({
+      help: 'Port of glance-registry.',
+      default: 9191,
+      min: 1,
+      max: 65_535,
+    }),
+    registry_client_protocol: textOption({
+      help: 'How glance-registry is called.',
+      default: 'http',
+      choices: ['http', 'https'],
+    }),
+    registry_client_ca_file: textOption({
+      help: 'Certificate authority (PEM) that must have signed the certificate of glance-registry.',
+    }),
+    registry_client_cert_file: textOption({
+      help: 'Client certificate (PEM) shown to glance-registry.',
+    }),
+    registry_client_key_file: textOption({
+      help: 'Private key of registry_client_cert_file (PEM).',
+    }),
+    image_size_cap: byteSizeOption({
+      help: 'Largest image that may be uploaded, in bytes.',
+      default: 1024 ** 4,
+    }),
+    user_storage_quota: byteSizeOption({
+      help: 'Bytes that the images of one project may take in all; 0 for no limit.',
+      default: 0,
+    }),
+    image_property_quota: integerOption({
+      help: 'Custom properties an image may have; -1 for no limit.',
+      default: 128,
+      min: -1,
+    }),
+    limit_param_default: integerOption({
+      help: 'Images on a page of a list when the client gives no limit.',
+      default: 25,
+      min: 1,
+    }),
+    api_limit_max: integerOption({
+      help: 'Most images on a page of a list, whatever the client asks for.',
+      default: 1000,
+      min: 1,
+      max: 100_000,
+    }),
+    admin_role: textOption({ help: 'Role whose holders are administrators.', default: 'admin' }),
+    allow_anonymous_access: booleanOption({
+      help: 'Let requests without credentials read public images.',
+      default: false,
+    }),
+    allow_unauthenticated_network: booleanOption({
+      help: 'Let the service listen beyond loopback although [paste_deploy] flavor is unset, so that everybody who reaches the port is an administrator.',
+      default: false,
+    }),
+    delayed_delete: booleanOption({
+      help: 'Leave the data of deleted images to the scrubber.',
+      default: false,
+    }),
+  },
+  paste_deploy: {
+    flavor: textOption({
+      help: 'Who is believed: unset = no authentication, everybody is the administrator of project "admin"; trusted-auth = the identity headers of an authenticating proxy; fakeauth = tokens "user:project:role[,role]", loopback only.',
+      choices: [
+        'trusted-auth',
+        'trusted-auth+cachemanagement',
+        'fakeauth',
+        'caching',
+        'cachemanagement',
+      ],
+    }),
+  },
+  glance_store: {
+    stores: listOption({
+      help: 'Kinds of stores to enable.',
+      default: ['file'],
+      choices: Object.keys(STORE_TYPES),
+    }),
+    default_store: textOption({
+      help: 'Store that uploads go to when the client names none.',
+      default: 'file',
+      choices: Object.keys(STORE_TYPES),
+    }),
+    // Typed where they are used, by the store that declares them.
+    ...(storeOptions() as object),
+  },
+  image_format: {
+    disk_formats: listOption({
+      help: 'Accepted values of disk_format.',
+      default: DEFAULT_DISK_FORMATS,
+    }),
+    container_formats: listOption({
+      help: 'Accepted values of container_format.',
+      default: DEFAULT_CONTAINER_FORMATS,
+    }),
+  },
+  transfer: {
+    idle_timeout: secondsOption({
+      help: 'Seconds without a byte from or to a client after which its transfer is ended.',
+      default: 60,
+      min: 1,
+    }),
+    minimum_rate: integerOption({
+      help: 'Bytes per second an uploading client must reach on average; 0 for no limit.',
+      default: 1024,
+    }),
+    minimum_rate_grace: secondsOption({
+      help: 'Seconds of waiting for a client before minimum_rate counts.',
+      default: 60,
+    }),
+    sweep_interval: secondsOption({
+      help: 'Seconds between two searches for what interrupted uploads left in the stores.',
+      default: 600,
+      min: 0.1,
+    }),
+    hash_threads: integerOption({
+      help: 'Threads per process that compute checksums.',
+      default: Math.max(2, Math.min(8, os.availableParallelism())),
+      min: 1,
+      max: 64,
+    }),
+  },
+  service_auth: serviceAuthOptions,
+  healthcheck: healthcheckOptions,
+};
+
+export type ApiConfig = ConfigOf<typeof API_OPTIONS>;
+
+export const API_DEFAULT_FILES = ['/etc/glance/glance-api.conf'];

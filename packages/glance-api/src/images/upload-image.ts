@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  DomainError,
+  describeError,
+  isDomainError,
+  type BeginUpload,
+  type BeginUploadResult,
+  type ImageRecord,
+} from '@glance/common';
+import type { CallContext, Registry } from '@glance/registry-client';
+import { continueBody, type Logger } from '@glance/service-kit';
+import type { AddedBlob, InstrumentedStore } from '@glance/stores';
+import type { HashPool } from '../transfer/hash-pool';
+import type { BodyLimits } from '../transfer/request-body';
+import { UploadSource } from '../transfer/upload-source';
+import { LeaseKeeper } from './lease-keeper';
+
+export interface UploaderOptions {
+  registry: Registry;
+  hashPool: HashPool;
+  logger: Logger;
+  bodyLimits: BodyLimits;
+  /** Names this process in leases. */
+  node: string;
+  imageSizeCapBytes: number;
+  storageQuotaBytes: number | null;
+  /** Aborted when the process must end: running uploads take their abort path. */
+  shutdown: AbortSignal;
+}
+
+export interface UploadRequest {
+  imageId: string;
+  request: IncomingMessage;
+  response: ServerResponse;
+  store: InstrumentedStore;
+  /** Announced by the client, checked against the data. */
+  sizeBytes: number | undefined;
+  md5: string | undefined;
+  failureStatus: BeginUpload['failureStatus'];
+  context: CallContext;
+  /** Takes the image for this attempt: it is `saving` under a lease afterwards. */
+  claim(upload: BeginUpload): Promise<BeginUploadResult>;
+}
+
+/**
+ * An upload from the claim to the active image, in the order U1–U7 of the reliability sheet §3.
+ * Whatever fails, the image, the quota and the store are left as if nothing had been sent; if this
+ * process dies, the lease ends and the sweepers do the same.
+ */
+export class ImageUploader {
+  constructor(private readonly options: UploaderOptions) {}
+
+  /** @throws DomainError that says why nothing was stored. */
+  async upload(upload: UploadRequest): Promise<ImageRecord> {
+    const { registry, logger, hashPool, bodyLimits, shutdown } = this.options;
+    const { imageId, context } = upload;
+    const announced = upload.sizeBytes ?? contentLength(upload.request);
+
+    const { lease } = await upload.claim({
+      uploadId: randomUUID(),
+      node: this.options.node,
+      failureStatus: upload.failureStatus,
+      expectedSizeBytes: announced ?? null,
+      storageQuotaBytes: this.options.storageQuotaBytes,
+    });
+
+    const source: UploadSource = new UploadSource(upload.request, hashPool, bodyLimits, {
+      maxBytes: this.options.imageSizeCapBytes,
+      tooLargeMessage: `Denying attempt to upload image larger than ${this.options.imageSizeCapBytes} bytes.`,
+      sizeBytes: upload.sizeBytes,
+      md5: upload.md5,
+      ...(this.options.storageQuotaBytes !== null && announced === undefined
+        ? { admit: (total: number) => keeper.reserve(total) }
+        : {}),
+    });
+    const keeper = new LeaseKeeper({
+      registry,
+      context,
+      logger,
+      imageId,
+      lease,
+      bytesReceived: () => source.bytesReceived,
+      onLost: (error) => source.abort(error),
+    });
+    const onShutdown = (): void => {
+      source.abort(new DomainError('shutting_down', 'The service is being stopped; try again.'));
+    };
+    shutdown.addEventListener('abort', onShutdown);
+
+    let added: AddedBlob | undefined;
+    try {
+      continueBody(upload.request, upload.response);
+      added = await upload.store.add({
+        imageId,
+        uploadId: lease.uploadId,
+        source,
+        ...(announced === undefined ? {} : { expectedSizeBytes: announced }),
+      });
+      keeper.stop();
+      const { sizeBytes, md5, hashAlgorithm, hashValue } = source.digests;
+      return await registry.commitUpload(
+        imageId,
+        lease.uploadId,
+        {
+          location: { url: added.locationUrl, metadata: added.metadata },
+          sizeBytes,
+          virtualSizeBytes: null,
+          checksum: md5,
+          hashAlgorithm,
+          hashValue,
+        },
+        context,
+      );
+    } catch (error) {
+      keeper.stop();
+      return await this.giveUp(upload, lease.uploadId, added, error);
+    } finally {
+      shutdown.removeEventListener('abort', onShutdown);
+      await source.close();
+    }
+  }
+
+  /**
+   * Ends a failed attempt. The blob is removed only when the registry says that it belongs to
+   * nobody; when the registry cannot be asked it stays for the sweepers.
+   */
+  private async giveUp(
+    upload: UploadRequest,
+    uploadId: string,
+    added: AddedBlob | undefined,
+    error: unknown,
+  ): Promise<ImageRecord> {
+    const { registry, logger } = this.options;
+    const { imageId, context } = upload;
+    const reason = describeError(error).slice(0, 1024);
+    let verdict;
+    try {
+      verdict = await registry.abandonUpload(
+        imageId,
+        uploadId,
+        { reason, locationUrl: added?.locationUrl ?? null },
+        context,
+      );
+    } catch (abandonError) {
+      logger.error(
+        'A failed upload could not be taken back; the lease will end and the sweepers clean up',
+        { image: imageId, upload: uploadId, reason, error: describeError(abandonError) },
+      );
+      throw error;
+    }
+    if (verdict.state === 'committed') {
+      // The answer to the commit was lost, its effect was not.
+      const { image } = await registry.getUpload(imageId, uploadId, context);
+      if (image) return image;
+      throw error;
+    }
+    if (added && verdict.blobRemovable) {
+      await added.discard().catch((discardError: unknown) => {
+        logger.error('The data of a failed upload could not be removed; a sweep will', {
+          image: imageId,
+          upload: uploadId,
+          error: describeError(discardError),
+        });
+      });
+    }
+    logger.warn(`Upload failed: ${reason}`, { image: imageId, upload: uploadId });
+    if (verdict.state === 'void' && !isDomainError(error, 'client_gone')) {
+      throw new DomainError(
+        'image_deleted',
+        `Image ${imageId} could not be found after upload. The image may have been deleted during the upload.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function contentLength(request: IncomingMessage): number | undefined {
+  const text = request.headers['content-length'];
+  return text === undefined ? undefined : Number(text);
+}

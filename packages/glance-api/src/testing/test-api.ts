@@ -1,0 +1,56 @@
+import { FakeRegistry } from '@glance/registry-client/testing';
+import { HttpService, loadConfig, silentLogger } from '@glance/service-kit';
+import { createApi, type Api } from '../composition';
+import { API_OPTIONS } from '../config';
+
+export interface TestApi {
+  api: Api;
+  registry: FakeRegistry;
+  url: string;
+  port: number;
+  shutdown: AbortController;
+  close(): Promise<void>;
+}
+
+/** The whole api over a registry and a store in memory, listening on a free port. */
+export async function startTestApi(...flags: string[]): Promise<TestApi> {
+  const { config } = loadConfig(API_OPTIONS, {
+    program: 'glance-api',
+    argv: [
+      '--bind-host=127.0.0.1',
+      '--paste-deploy-flavor=fakeauth',
+      '--glance-store-stores=memory',
+      '--glance-store-default-store=memory',
+      '--transfer-hash-threads=2',
+      ...flags,
+    ],
+    env: {},
+  });
+  const registry = new FakeRegistry();
+  const shutdown = new AbortController();
+  const api = await createApi(
+    config,
+    { logger: silentLogger, release: 'test', shutdown: shutdown.signal },
+    { registry },
+  );
+  const service = new HttpService({
+    handler: api.app,
+    logger: silentLogger,
+    backlog: 64,
+    keepAliveTimeoutMs: 5000,
+    maxHeaderBytes: 65_536,
+    onAbort: () => shutdown.abort(),
+  });
+  const port = await service.listen('127.0.0.1', 0);
+  return {
+    api,
+    registry,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    shutdown,
+    close: async () => {
+      await service.stop({ delayMs: 0, drainTimeoutMs: 0 });
+      await api.close();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import type { IncomingMessage } from 'node:http';
+import { DomainError } from '@glance/common';
+import type { HashJob, HashPool } from './hash-pool';
+import { RequestBody, type BodyLimits } from './request-body';
+import { SlabRing, type Slab } from './slab-ring';
+
+export interface UploadExpectations {
+  /** Refuses more bytes than this (`too_large`). */
+  maxBytes: number;
+  /** Text of that refusal. */
+  tooLargeMessage: string;
+  /** What the client announced; checked when the body has ended. */
+  sizeBytes: number | undefined;
+  md5: string | undefined;
+  /** Waited for before bytes up to this total are taken: refuses by rejecting. */
+  admit?: (totalBytes: number) => Promise<void> | undefined;
+}
+
+export interface UploadDigests {
+  sizeBytes: number;
+  md5: string;
+  hashAlgorithm: string;
+  hashValue: string;
+}
+
+const HASH_ALGORITHM = 'sha512';
+
+/**
+ * The bytes of a request body on their way to a store: counted, limited, hashed on threads beside
+ * the I/O. The iteration ends normally only when the body was complete and agrees with what was
+ * announced; otherwise it throws, and the store makes nothing visible. A chunk is valid until the
+ * next one is asked for.
+ */
+export class UploadSource implements AsyncIterable<Uint8Array> {
+  private readonly ring = new SlabRing();
+  private readonly body: RequestBody;
+  private readonly md5: HashJob;
+  private readonly hash: HashJob;
+  private received = 0;
+  private result: UploadDigests | undefined;
+  private closed = false;
+  private readonly pendingHashes = new Set<Promise<unknown>>();
+
+  constructor(
+    request: IncomingMessage,
+    pool: HashPool,
+    limits: BodyLimits,
+    private readonly expected: UploadExpectations,
+  ) {
+    this.body = new RequestBody(request, limits);
+    this.md5 = pool.open('md5', this.ring.memory);
+    this.hash = pool.open(HASH_ALGORITHM, this.ring.memory);
+  }
+
+  get bytesReceived(): number {
+    return this.received;
+  }
+
+  /** Size and digests of a body that was read to its end. */
+  get digests(): UploadDigests {
+    if (!this.result) throw new Error('The body was not read to its end');
+    return this.result;
+  }
+
+  /** Ends the transfer with this error, wherever it waits. */
+  abort(error: Error): void {
+    this.body.abort(error);
+    this.ring.fail(error);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
+    const filling = this.fill().catch((error: unknown) => {
+      this.ring.fail(error as Error);
+    });
+    try {
+      for (;;) {
+        const slab = await this.ring.takeReady();
+        if (!slab) break;
+        const hashed = Promise.all([
+          this.md5.update(slab.offset, slab.length),
+          this.hash.update(slab.offset, slab.length),
+        ]);
+        this.keepUntilHashed(hashed);
+        yield this.ring.view(slab);
+        // Asked for the next chunk: the store is done with this one.
+        hashed.then(
+          () => this.ring.giveBack(slab),
+          (error: unknown) => this.ring.fail(error as Error),
+        );
+      }
+      this.result = await this.verify();
+    } finally {
+      this.abort(new DomainError('client_gone', 'The transfer was given up'));
+      await filling;
+      await this.close();
+    }
+  }
+
+  private async fill(): Promise<void> {
+    let slab: Slab | undefined;
+    for (let piece = await this.body.next(); piece; piece = await this.body.next()) {
+      this.received += piece.length;
+      if (this.received > this.expected.maxBytes) {
+        throw new DomainError('too_large', this.expected.tooLargeMessage);
+      }
+      const { sizeBytes } = this.expected;
+      if (sizeBytes !== undefined && this.received > sizeBytes) throw this.sizeMismatch(sizeBytes);
+      await this.expected.admit?.(this.received);
+      for (let rest = piece; rest.length > 0;) {
+        slab ??= await this.ring.takeFree();
+        rest = rest.subarray(this.ring.append(slab, rest));
+        if (rest.length > 0 || this.ring.isFull(slab)) {
+          this.ring.publish(slab);
+          slab = undefined;
+        }
+      }
+    }
+    if (slab) this.ring.publish(slab);
+    this.ring.publish(undefined);
+  }
+
+  private async verify(): Promise<UploadDigests> {
+    const [md5, hashValue] = await Promise.all([this.md5.digest(), this.hash.digest()]);
+    const { sizeBytes } = this.expected;
+    if (sizeBytes !== undefined && sizeBytes !== this.received) {
+      throw this.sizeMismatch(sizeBytes);
+    }
+    if (this.expected.md5 !== undefined && this.expected.md5.toLowerCase() !== md5) {
+      throw new DomainError(
+        'data_mismatch',
+        `Supplied checksum (${this.expected.md5}) and checksum generated from uploaded image (${md5}) did not match.`,
+      );
+    }
+    return { sizeBytes: this.received, md5, hashAlgorithm: HASH_ALGORITHM, hashValue };
+  }
+
+  private sizeMismatch(announced: number): DomainError {
+    return new DomainError(
+      'data_mismatch',
+      `Supplied size (${announced}) and size generated from uploaded image (${this.received}) did not match.`,
+    );
+  }
+
+  private keepUntilHashed(hashed: Promise<unknown>): void {
+    const settled = hashed.catch(() => undefined);
+    this.pendingHashes.add(settled);
+    void settled.then(() => this.pendingHashes.delete(settled));
+  }
+
+  /**
+   * Frees threads and memory. The iteration does so at its end; a caller whose store never began to
+   * iterate does it here.
+   */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.body.release();
+    // The memory goes back only when no thread can still be reading it.
+    await Promise.all(this.pendingHashes);
+    this.md5.close();
+    this.hash.close();
+    this.ring.recycle();
+  }
+}

@@ -1,0 +1,372 @@
+import { randomUUID } from 'node:crypto';
+import {
+  DomainError,
+  imageNotFound,
+  invalidRequest,
+  isDomainError,
+  toCanonicalUuid,
+  type ImageFields,
+  type ImageRecord,
+  type UpdateImageRequest,
+} from '@glance/common';
+import type { CallContext, Registry } from '@glance/registry-client';
+import { requestId, type Logger } from '@glance/service-kit';
+import type { InstrumentedStore, StoreSet } from '@glance/stores';
+import type { Request, Response } from 'express';
+import { identityOf } from '../auth/authenticate';
+import { deleteImage } from '../images/delete-image';
+import { openImageData } from '../images/open-image-data';
+import type { ImageUploader } from '../images/upload-image';
+import type { Policy } from '../policy/policy';
+import { storeType } from '../store-settings';
+import { sendBody } from '../transfer/send-body';
+import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
+import {
+  checkFormatMix,
+  imageMetaHeaders,
+  parseImageMeta,
+  type FormatRules,
+  type ImageMeta,
+} from './image-headers';
+import { imageSource } from './image-source';
+import { briefImageView, imageView } from './image-view';
+import { parseListQuery, type ListLimits } from './list-query';
+
+export interface ImagesControllerOptions {
+  registry: Registry;
+  stores: StoreSet;
+  uploader: ImageUploader;
+  policy: Policy;
+  logger: Logger;
+  formats: FormatRules;
+  listLimits: ListLimits;
+  baseUrl: BaseUrlOptions;
+  imageSizeCapBytes: number;
+  /** Undefined for no limit. */
+  propertyQuota: number | undefined;
+  delayedDelete: boolean;
+  sendIdleMs: number;
+  shutdown: AbortSignal;
+}
+
+/** The image routes of API v1 (api-v1 sheet §2–§5). Each method is one route. */
+export class ImagesController {
+  constructor(private readonly options: ImagesControllerOptions) {}
+
+  index = async (req: Request, res: Response): Promise<void> => {
+    res.json({ images: (await this.list(req)).map(briefImageView) });
+  };
+
+  detail = async (req: Request, res: Response): Promise<void> => {
+    res.json({ images: (await this.list(req)).map(imageView) });
+  };
+
+  head = async (req: Request, res: Response): Promise<void> => {
+    this.options.policy.enforce('get_image', identityOf(req));
+    const image = await this.find(req);
+    res.set(imageMetaHeaders(image));
+    // As upstream answers: the metadata is all there is.
+    res.set({ 'Content-Type': 'text/html; charset=UTF-8', 'Content-Length': '0' });
+    res.status(200).end();
+  };
+
+  download = async (req: Request, res: Response): Promise<void> => {
+    const { policy, stores, logger, sendIdleMs, shutdown } = this.options;
+    const identity = identityOf(req);
+    policy.enforce('get_image', identity);
+    policy.enforce('download_image', identity);
+    const image = await this.find(req);
+    if (image.status === 'deactivated') {
+      throw new DomainError('forbidden', `Image ${image.id} is deactivated`);
+    }
+    if (image.status !== 'active' || image.deleted) throw notFound(image.id);
+    const data = await openImageData(image, stores, logger);
+    res.set({
+      ...imageMetaHeaders(image),
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': String(data.sizeBytes),
+      'Content-Disposition': 'attachment',
+    });
+    res.status(200);
+    await sendBody(res, data.chunks, {
+      sizeBytes: data.sizeBytes,
+      idleMs: sendIdleMs,
+      signal: shutdown,
+    });
+  };
+
+  create = async (req: Request, res: Response): Promise<void> => {
+    const { registry, uploader, policy } = this.options;
+    const identity = this.writer(req);
+    const meta = this.decode(req);
+    policy.enforce('add_image', identity);
+    if (meta.isPublic) policy.enforce('publicize_image', identity);
+    const source = imageSource(req, meta);
+    if (source === 'body') policy.enforce('upload_image', identity);
+    this.checkPropertyCount(meta.properties.length);
+    const store = this.storeFor(meta);
+    const context = this.context(req);
+
+    const image = {
+      ...imageFields(meta),
+      id: meta.id ?? randomUUID(),
+      visibility: meta.isPublic ? ('public' as const) : ('shared' as const),
+      sizeBytes: meta.sizeBytes ?? 0,
+      properties: meta.properties,
+    };
+    if (source === 'none') {
+      const status = meta.sizeBytes === 0 ? ('active' as const) : ('queued' as const);
+      const created = await registry.createImage({ image: { ...image, status } }, context);
+      this.answerCreated(req, res, created.image);
+      return;
+    }
+    this.checkUpload(req, meta.diskFormat, meta.containerFormat);
+    const uploaded = await uploader.upload({
+      imageId: image.id,
+      request: req,
+      response: res,
+      store,
+      ...announced(meta.sizeBytes, meta.checksum),
+      failureStatus: 'killed',
+      context,
+      claim: async (upload) => {
+        const created = await registry.createImage({ image, upload }, context);
+        if (!created.lease) throw new DomainError('internal', 'The registry gave no lease');
+        return { image: created.image, lease: created.lease };
+      },
+    });
+    this.answerCreated(req, res, uploaded);
+  };
+
+  update = async (req: Request, res: Response): Promise<void> => {
+    const { registry, uploader, policy } = this.options;
+    const identity = this.writer(req);
+    const meta = this.decode(req);
+    policy.enforce('modify_image', identity);
+    if (meta.isPublic) policy.enforce('publicize_image', identity);
+    const source = imageSource(req, meta);
+    if (source === 'body') policy.enforce('upload_image', identity);
+    const stored = await this.find(req);
+    this.checkUpdate(meta, stored, identity.isAdmin);
+    const context = this.context(req);
+    const purge = source === 'none' && wantsPurge(req);
+    this.checkPropertyCount(countProperties(meta, stored, purge));
+    const request: UpdateImageRequest = {
+      fields: imageFields(meta),
+      properties: { set: meta.properties, removeOthers: purge },
+    };
+    if (source === 'none') {
+      this.answerImage(res, await registry.updateImage(stored.id, request, context));
+      return;
+    }
+    if (stored.status !== 'queued') {
+      throw new DomainError(
+        'conflict',
+        `Cannot upload to an image that is not queued: image ${stored.id} is ${stored.status}`,
+      );
+    }
+    const store = this.storeFor(meta);
+    this.checkUpload(
+      req,
+      meta.diskFormat ?? stored.diskFormat ?? undefined,
+      meta.containerFormat ?? stored.containerFormat ?? undefined,
+    );
+    const updated = await registry.updateImage(
+      stored.id,
+      { ...request, ifStatus: ['queued'] },
+      context,
+    );
+    const uploaded = await uploader.upload({
+      imageId: updated.id,
+      request: req,
+      response: res,
+      store,
+      ...announced(updated.sizeBytes ?? undefined, updated.checksum),
+      failureStatus: 'killed',
+      context,
+      claim: (upload) => registry.beginUpload(updated.id, upload, context),
+    });
+    this.answerImage(res, uploaded);
+  };
+
+  remove = async (req: Request, res: Response): Promise<void> => {
+    const { registry, stores, logger, policy, delayedDelete } = this.options;
+    const identity = this.writer(req);
+    policy.enforce('delete_image', identity);
+    const image = await this.find(req);
+    if (image.protected) throw new DomainError('image_protected', 'Image is protected');
+    if (image.status === 'pending_delete') {
+      throw new DomainError('image_pending_delete', `Forbidden to delete a ${image.status} image.`);
+    }
+    if (image.status === 'deleted') throw notFound(image.id);
+    await deleteImage(
+      image.id,
+      { registry, stores, logger, delayed: delayedDelete },
+      this.context(req),
+    );
+    res.status(200).end();
+  };
+
+  private async list(req: Request): Promise<ImageRecord[]> {
+    const identity = identityOf(req);
+    this.options.policy.enforce('get_images', identity);
+    const { searchParams } = new URL(req.originalUrl, 'http://localhost');
+    const query = parseListQuery(searchParams, identity, this.options.listLimits);
+    return await this.options.registry.listImages(query, this.context(req));
+  }
+
+  private async find(req: Request): Promise<ImageRecord> {
+    const given = String(req.params['id']);
+    const imageId = toCanonicalUuid(given);
+    if (imageId === undefined) throw notFound(given.slice(0, 64));
+    try {
+      return await this.options.registry.getImage(imageId, this.context(req));
+    } catch (error) {
+      if (isDomainError(error, 'image_not_found')) throw notFound(imageId);
+      throw error;
+    }
+  }
+
+  private context(req: Request): CallContext {
+    return { identity: identityOf(req), requestId: requestId() };
+  }
+
+  private writer(req: Request) {
+    const identity = identityOf(req);
+    if (identity.readOnly) throw new DomainError('forbidden', 'Read-only access');
+    return identity;
+  }
+
+  /** Header decoding comes before every other check but that of the caller. */
+  private decode(req: Request): ImageMeta {
+    const meta = parseImageMeta(req.rawHeaders, this.options.formats);
+    const cap = this.options.imageSizeCapBytes;
+    const length = Number(req.headers['content-length'] ?? 0);
+    if ((length > 0 ? length : (meta.sizeBytes ?? 0)) > cap) {
+      throw invalidRequest(`Denying attempt to upload image larger than ${cap} bytes.`);
+    }
+    return meta;
+  }
+
+  private storeFor(meta: ImageMeta): InstrumentedStore {
+    const { stores } = this.options;
+    if (meta.store === undefined) return stores.defaultStore;
+    const wanted = storeType(meta.store);
+    const store = stores.list().find(({ id }) => id === wanted);
+    if (!store) throw invalidRequest(`Required store ${meta.store.slice(0, 100)} is invalid`);
+    return store;
+  }
+
+  /** What must be known before a body is taken. */
+  private checkUpload(
+    req: Request,
+    diskFormat: string | undefined,
+    containerFormat: string | undefined,
+  ): void {
+    if (diskFormat === undefined) throw invalidRequest('Disk format is not specified.');
+    if (containerFormat === undefined) throw invalidRequest('Container format is not specified.');
+    checkFormatMix(diskFormat, containerFormat);
+    const type = req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+    if (type !== 'application/octet-stream') {
+      throw invalidRequest(
+        type === undefined
+          ? 'The content type of image data must be application/octet-stream'
+          : `Unsupported content type '${type.slice(0, 100)}' for image data: it must be application/octet-stream`,
+      );
+    }
+    const encoding = req.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new DomainError(
+        'unsupported_media_type',
+        'Image data is stored as sent: a Content-Encoding is not accepted',
+      );
+    }
+  }
+
+  private checkUpdate(meta: ImageMeta, stored: ImageRecord, isAdmin: boolean): void {
+    const forbidden = (text: string): DomainError => new DomainError('forbidden', text);
+    if (stored.status === 'deleted' || stored.deleted) {
+      throw forbidden('Forbidden to update deleted image.');
+    }
+    if (!isAdmin && (stored.status === 'active' || stored.status === 'deactivated')) {
+      const changed =
+        meta.checksum !== undefined && meta.checksum !== stored.checksum
+          ? 'checksum'
+          : meta.sizeBytes !== undefined && meta.sizeBytes !== stored.sizeBytes
+            ? 'size'
+            : undefined;
+      if (changed !== undefined) {
+        throw forbidden(`Forbidden to modify '${changed}' of ${stored.status} image.`);
+      }
+    }
+    if (meta.id !== undefined && meta.id !== stored.id) {
+      throw forbidden(`Forbidden to change the id of image ${stored.id}`);
+    }
+    if (meta.status !== undefined && meta.status !== stored.status) {
+      throw forbidden(`Forbidden to change the status of image ${stored.id}`);
+    }
+  }
+
+  private checkPropertyCount(count: number): void {
+    const { propertyQuota } = this.options;
+    if (propertyQuota !== undefined && count > propertyQuota) {
+      throw new DomainError(
+        'quota_exceeded',
+        `The limit has been exceeded on the number of allowed image properties. Attempted: ${count}, Maximum: ${propertyQuota}`,
+      );
+    }
+  }
+
+  private answerCreated(req: Request, res: Response, image: ImageRecord): void {
+    res.status(201);
+    res.location(`${requestBaseUrl(req, this.options.baseUrl)}/v1/images/${image.id}`);
+    this.answerImage(res, image);
+  }
+
+  private answerImage(res: Response, image: ImageRecord): void {
+    if (image.checksum !== null) res.set('ETag', image.checksum);
+    res.json({ image: imageView(image) });
+  }
+}
+
+function notFound(imageId: string): DomainError {
+  return imageNotFound(imageId);
+}
+
+function imageFields(meta: ImageMeta): ImageFields {
+  const { name, diskFormat, containerFormat, sizeBytes, virtualSizeBytes, checksum } = meta;
+  const { minDisk, minRam, isPublic, owner } = meta;
+  const fields: { [K in keyof ImageFields]: ImageFields[K] | undefined } = {
+    name,
+    diskFormat,
+    containerFormat,
+    sizeBytes,
+    virtualSizeBytes,
+    checksum,
+    minDisk,
+    minRam,
+    protected: meta.protected,
+    visibility: isPublic === undefined ? undefined : isPublic ? 'public' : 'shared',
+    owner,
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** A size of 0 counts as not announced (sheet 4.2). */
+function announced(sizeBytes: number | undefined, checksum: string | null | undefined) {
+  return {
+    sizeBytes: sizeBytes === 0 ? undefined : sizeBytes,
+    md5: checksum ?? undefined,
+  };
+}
+
+function wantsPurge(req: Request): boolean {
+  const text = req.get('x-glance-registry-purge-props')?.trim().toLowerCase();
+  return text === undefined || ['1', 't', 'true', 'on', 'y', 'yes'].includes(text);
+}
+
+function countProperties(meta: ImageMeta, stored: ImageRecord, purge: boolean): number {
+  const names = new Set(meta.properties.map(([name]) => name));
+  if (!purge) for (const [name] of stored.properties) names.add(name);
+  return names.size;
+}

@@ -1,0 +1,43 @@
+import { DomainError } from '@glance/common';
+import { Router, type RequestHandler } from 'express';
+import type { ImagesController } from './images-controller';
+
+const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
+
+/** Routes of API v1 (api-v1 sheet 2.1). */
+export function v1Router(images: ImagesController): Router {
+  const router = Router({ strict: true, caseSensitive: true });
+  router.all('/', images.index);
+
+  router.head('/images', methodNotAllowed('GET, POST'));
+  router.get('/images', images.index);
+  router.post('/images', images.create);
+  router.all('/images', methodNotAllowed('GET, POST'));
+
+  router.head('/images/detail', methodNotAllowed('GET'));
+  router.get('/images/detail', images.detail);
+  router.all('/images/detail', methodNotAllowed('GET, HEAD'));
+
+  router.head('/images/:id', images.head);
+  router.get('/images/:id', images.download);
+  router.put('/images/:id', images.update);
+  router.delete('/images/:id', images.remove);
+  router.all('/images/:id', methodNotAllowed('GET, HEAD, PUT, DELETE'));
+  return router;
+}
+
+function methodNotAllowed(allow: string): RequestHandler {
+  return (req, res) => {
+    res.set('Allow', allow);
+    throw new DomainError('method_not_allowed', `${req.method} is not allowed for this resource.`);
+  };
+}
+
+/** Paths that nothing serves: 404, or 501 for methods the API does not know. */
+export const noSuchRoute: RequestHandler = (req, res, next) => {
+  if (KNOWN_METHODS.includes(req.method)) {
+    next(new DomainError('not_found', 'The resource could not be found.'));
+    return;
+  }
+  res.status(501).type('text/plain').send('501 Not Implemented\n');
+};

@@ -1,0 +1,92 @@
+import request from 'supertest';
+import { startTestApi, type TestApi } from '../testing/test-api';
+
+const VENDOR = 'application/vnd.openstack.images-';
+
+describe('version negotiation', () => {
+  let server: TestApi;
+
+  beforeAll(async () => {
+    server = await startTestApi();
+  });
+
+  afterAll(async () => {
+    await server.close();
+  });
+
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    request(server.url)
+      .get(path)
+      .set({ 'x-auth-token': 'u:p:member', ...headers })
+      .redirects(0);
+
+  it('tells the versions that work, newest first, to anybody', async () => {
+    const answer = await request(server.url).get('/versions').expect(200);
+    const links = [{ rel: 'self', href: `${server.url}/v1/` }];
+    expect(answer.body).toEqual({
+      versions: [
+        { id: 'v1.1', status: 'DEPRECATED', links },
+        { id: 'v1.0', status: 'DEPRECATED', links },
+      ],
+    });
+    await request(server.url).post('/versions/anything').expect(200);
+  });
+
+  it.each(['/', '/images', '/v1.2/images', '/v1.a/images', '/v10', '/v2/images', '/va.1/images'])(
+    'answers 300 with the versions for %s',
+    async (path) => {
+      const answer = await get(path).expect(300);
+      expect(answer.body.versions).toHaveLength(2);
+    },
+  );
+
+  it.each(['/v1/images', '/v1.0/images', '/v1.1/images'])('serves %s', async (path) => {
+    expect((await get(`${path}?limit=1`).expect(200)).body).toEqual({ images: [] });
+  });
+
+  it.each(['/v1', '/v1.0', '/v1.1'])('sends %s to the version with a slash', async (path) => {
+    const answer = await get(path).expect(302);
+    expect(answer.headers['location']).toBe(`${server.url}/v1/`);
+  });
+
+  it.each(['v1', 'v1.0', 'v1.1'])('serves %s when Accept names it', async (version) => {
+    const answer = await get('/images', { accept: `${VENDOR}${version}` }).expect(200);
+    expect(answer.body).toEqual({ images: [] });
+  });
+
+  it.each([`${VENDOR}v10`, `${VENDOR}v1, text/html`, 'application/vnd.openstack.compute-v1', 'x'])(
+    'answers 300 when Accept is %s',
+    async (accept) => {
+      await get('/images', { accept }).expect(300);
+    },
+  );
+
+  it('takes the path whole when Accept names the version', async () => {
+    await get('/v1/images', { accept: `${VENDOR}v1` }).expect(404);
+  });
+
+  it('repeats no Host that is no host', async () => {
+    const answer = await request(server.url).get('/versions').set('host', 'evil"><x');
+    expect(answer.text).not.toContain('evil');
+  });
+
+  it('announces and routes nothing when v1 is switched off', async () => {
+    const off = await startTestApi('--enable-v1-api=false');
+    try {
+      expect((await request(off.url).get('/versions')).body).toEqual({ versions: [] });
+      await request(off.url).get('/v1/images').expect(300);
+    } finally {
+      await off.close();
+    }
+  });
+
+  it('builds its links on public_endpoint when there is one', async () => {
+    const proxied = await startTestApi('--public-endpoint=https://images.example/prefix/');
+    try {
+      const answer = await request(proxied.url).get('/versions');
+      expect(answer.body.versions[0].links[0].href).toBe('https://images.example/prefix/v1/');
+    } finally {
+      await proxied.close();
+    }
+  });
+});

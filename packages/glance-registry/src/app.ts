@@ -1,0 +1,71 @@
+import { CONTRACT_VERSION, type ContractInfo, type WireError } from '@glance/common';
+import {
+  accessLogMiddleware,
+  errorMiddleware,
+  headerLimitsMiddleware,
+  healthRouter,
+  jsonBody,
+  requestIdMiddleware,
+  type HealthOptions,
+  type Logger,
+} from '@glance/service-kit';
+import express, { type Express, type Response } from 'express';
+import { HTTP_STATUS } from './http-status';
+import { methodNotAllowed, noSuchRoute } from './http/method-not-allowed';
+import { serviceAuthentication } from './http/service-authentication';
+import type { DeletionService } from './deletions/deletion-service';
+import { deletionsRouter } from './deletions/deletions-controller';
+import type { ImageService } from './images/image-service';
+import { imagesRouter } from './images/images-controller';
+import { RELEASE } from './release';
+import type { UploadService } from './uploads/upload-service';
+import { uploadsRouter } from './uploads/uploads-controller';
+
+export interface AppOptions {
+  logger: Logger;
+  health: HealthOptions;
+  maxRequestIdLength: number;
+  /** Undefined: whoever reaches the service is believed. */
+  serviceKey: string | undefined;
+  images: ImageService;
+  uploads: UploadService;
+  deletions: DeletionService;
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_DEPTH = 25;
+const RETRY_AFTER_SECONDS = '1';
+
+/** The internal HTTP application, in the order a request meets its parts. */
+export function createApp(options: AppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(healthRouter(options.health));
+  app.use(requestIdMiddleware(options.maxRequestIdLength));
+  app.use(accessLogMiddleware(options.logger));
+  app.use(headerLimitsMiddleware());
+  app.use(serviceAuthentication(options.serviceKey));
+  app.use(jsonBody({ maxBytes: MAX_BODY_BYTES, maxDepth: MAX_BODY_DEPTH }));
+  app
+    .route('/v1')
+    .get((_req, res) => {
+      res.json({ contract: CONTRACT_VERSION, release: RELEASE } satisfies ContractInfo);
+    })
+    .all(methodNotAllowed);
+  app.use('/v1/images', imagesRouter(options.images));
+  app.use('/v1/images', uploadsRouter(options.uploads));
+  app.use('/v1/images', deletionsRouter(options.deletions));
+  app.use(noSuchRoute);
+  app.use(
+    errorMiddleware({
+      logger: options.logger,
+      statusOf: HTTP_STATUS,
+      render: (_req, res: Response, status, { code, message, details }) => {
+        if (status === 503) res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+        res.status(status).json({ error: { code, message, details } } satisfies WireError);
+      },
+    }),
+  );
+  return app;
+}

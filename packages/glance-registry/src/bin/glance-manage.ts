@@ -1,0 +1,14 @@
+import { runManage } from '../manage/run-manage';
+
+// A new SQLite file is not for everybody on the host.
+process.umask(0o027);
+
+void runManage({
+  argv: process.argv.slice(2),
+  env: process.env,
+  print: (line) => process.stdout.write(`${line}\n`),
+  printError: (line) => process.stderr.write(`${line}\n`),
+  isTerminal: process.stderr.isTTY,
+}).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,110 @@
+import { describeError } from '@glance/common';
+import { Readiness, silentLogger, type Logger } from '@glance/service-kit';
+import type { Express } from 'express';
+import { createApp } from './app';
+import { createDatabase, type Database, type DatabaseOptions } from './db/create-database';
+import { SchemaOutdatedError, assertSchemaCurrent, migrateUp } from './db/migrator';
+import { TransactionRunner } from './db/transaction';
+import { DeletionService } from './deletions/deletion-service';
+import { ImageService } from './images/image-service';
+import { createRepositories, type Repositories } from './repositories';
+import { Sweeper } from './sweeper';
+import { expireLeases } from './uploads/lease-sweeper';
+import { UploadService } from './uploads/upload-service';
+
+export interface RegistrySettings {
+  database: Omit<DatabaseOptions, 'logger'>;
+  /** Undefined: whoever reaches the service is believed. */
+  serviceKey?: string | undefined;
+  maxRequestIdLength?: number;
+  /** While this file exists `/healthcheck` answers 503. */
+  disableByFile?: string | undefined;
+  sweepIntervalMs?: number;
+}
+
+export interface RegistryOverrides {
+  logger?: Logger;
+  /** Brings the schema up to date first, as `glance-manage db sync` does: for tests and trials. */
+  migrate?: boolean;
+}
+
+export interface RegistryApplication {
+  app: Express;
+  readiness: Readiness;
+  database: Database;
+  /** Starts the health samples and the sweeps. Without it nothing runs beside the requests. */
+  start(): void;
+  /** One run of the sweeper that ends uploads whose lease is over. @returns how many it ended */
+  expireLeases(): Promise<number>;
+  close(): Promise<void>;
+}
+
+const SWEEP_INTERVAL_MS = 30_000;
+const MAX_REQUEST_ID_LENGTH = 64;
+
+/**
+ * Everything of glance-registry but the port.
+ * @throws SchemaOutdatedError when the database is there and its schema is not current. A database
+ * that cannot be reached is no error here: the service starts and is not ready.
+ */
+export async function createRegistry(
+  settings: RegistrySettings,
+  { logger = silentLogger, migrate = false }: RegistryOverrides = {},
+): Promise<RegistryApplication> {
+  const database = createDatabase({ ...settings.database, logger: logger.child('database') });
+  try {
+    if (migrate) await migrateUp(database, () => undefined);
+    await checkSchema(database, logger);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  const transactions = new TransactionRunner<Repositories>(
+    database,
+    createRepositories,
+    logger.child('database'),
+  );
+  const uploadsLogger = logger.child('uploads');
+  const sweeper = new Sweeper(
+    transactions,
+    logger.child('sweeper'),
+    settings.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
+  );
+  const readiness = new Readiness(
+    { database: () => assertSchemaCurrent(database.knex) },
+    logger.child('health'),
+  );
+  const app = createApp({
+    logger,
+    health: { readiness, disableByFile: settings.disableByFile },
+    maxRequestIdLength: settings.maxRequestIdLength ?? MAX_REQUEST_ID_LENGTH,
+    serviceKey: settings.serviceKey,
+    images: new ImageService(transactions),
+    uploads: new UploadService(transactions, uploadsLogger),
+    deletions: new DeletionService(transactions),
+  });
+  return {
+    app,
+    readiness,
+    database,
+    start: () => {
+      readiness.start();
+      sweeper.start();
+    },
+    expireLeases: () => expireLeases(transactions, uploadsLogger),
+    close: async () => {
+      readiness.close();
+      await sweeper.close();
+      await database.close();
+    },
+  };
+}
+
+async function checkSchema(database: Database, logger: Logger): Promise<void> {
+  try {
+    await assertSchemaCurrent(database.knex);
+  } catch (error) {
+    if (error instanceof SchemaOutdatedError) throw error;
+    logger.warn(`The database cannot be reached yet: ${describeError(error)}`);
+  }
+}

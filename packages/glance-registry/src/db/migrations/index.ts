@@ -1,0 +1,15 @@
+import { upstreamSchema } from './20261121000000-upstream-schema';
+import { registryTables } from './20261121000100-registry-tables';
+import { registryIndexes } from './20261121000200-registry-indexes';
+import { locationStoreKey } from './20261121000300-location-store-key';
+import { contractHead } from './20261121000400-contract-head';
+import type { Migration } from './migration';
+
+/** Every migration in order; within it the phases never go back. */
+export const MIGRATIONS: readonly Migration[] = [
+  upstreamSchema,
+  registryTables,
+  registryIndexes,
+  locationStoreKey,
+  contractHead,
+];

@@ -1,0 +1,37 @@
+import { beginDeletionSchema, checkAgainst } from '@glance/common';
+import { Router } from 'express';
+import { methodNotAllowed } from '../http/method-not-allowed';
+import { readCall } from '../http/registry-call';
+import type { DeletionService } from './deletion-service';
+
+/** `/v1/images/{id}/deletion…` */
+export function deletionsRouter(service: DeletionService): Router {
+  const router = Router();
+
+  router
+    .route('/:imageId/deletion')
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const request = checkAgainst(beginDeletionSchema, req.body);
+      res.status(201).json(await service.begin(req.params.imageId, request, identity, scope));
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/deletion/finish')
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      res.json({ image: await service.finish(req.params.imageId, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/deletion/revert')
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      res.json({ image: await service.revert(req.params.imageId, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  return router;
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import {
+  DomainError,
+  imageNotFound,
+  invalidRequest,
+  type CreateImageRequest,
+  type CreateImageResult,
+  type Identity,
+  type ImageFields,
+  type ImageListQuery,
+  type ImageRecord,
+  type NewImage,
+  type UpdateImageRequest,
+} from '@glance/common';
+import type { CallScope, TransactionRunner } from '../db/transaction';
+import { Accounts, countedBytes } from '../quota/accounts';
+import type { Repositories } from '../repositories';
+import { claimUpload } from '../uploads/claim-upload';
+import { listImageRows } from './image-list';
+import type { LockedImage } from './image-repository';
+import { present, requireChangeable, requireFound } from './image-rights';
+import { toImageColumns } from './image-rows';
+import { mayOnlyRead, projectOf } from './visibility';
+
+/** Reading, creating and updating images, as the `Registry` of @glance/registry-client promises. */
+export class ImageService {
+  constructor(private readonly transactions: TransactionRunner<Repositories>) {}
+
+  async get(id: string, identity: Identity, scope: CallScope): Promise<ImageRecord> {
+    return await this.transactions.read(scope, async ({ images }) => {
+      const record = await images.findVisible(id, identity);
+      if (!record) throw imageNotFound(id);
+      return present(record, identity);
+    });
+  }
+
+  async list(query: ImageListQuery, identity: Identity, scope: CallScope): Promise<ImageRecord[]> {
+    return await this.transactions.read(scope, async ({ connection, dialect, images }) => {
+      const rows = await listImageRows(connection, dialect, query, identity);
+      const records = await images.toRecords(rows);
+      return records.map((record) => present(record, identity));
+    });
+  }
+
+  async create(
+    { image, upload }: CreateImageRequest,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<CreateImageResult> {
+    if (identity.readOnly) throw mayOnlyRead();
+    checkFirstStatus(image, upload !== undefined);
+    return await this.transactions.write(scope, async (repositories) => {
+      const { images, properties, tags, outbox } = repositories;
+      const id = image.id ?? randomUUID();
+      const columns = toImageColumns({ ...image, owner: ownerOfNew(image, identity) });
+      const status = upload === undefined ? (image.status ?? 'queued') : 'saving';
+      await images.insert(id, status, columns);
+      await properties.upsert(id, image.properties ?? []);
+      await tags.insert(id, image.tags ?? []);
+      const owner = columns['owner'] as string | null;
+      const lease =
+        upload === undefined ? null : await claimUpload(repositories, id, owner, upload);
+      const record = requireFound(await images.find(id));
+      checkPropertiesStored(record, image.properties ?? []);
+      await outbox.add('image.create', record);
+      return { image: present(record, identity), lease };
+    });
+  }
+
+  async update(
+    id: string,
+    request: UpdateImageRequest,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageRecord> {
+    return await this.transactions.write(scope, async (repositories) => {
+      const { images, properties, tags, outbox } = repositories;
+      const image = requireChangeable(await images.lock(id, identity), id, identity);
+      const imageId = image.row.id;
+      const columns = toImageColumns(changeableFields(request.fields ?? {}, identity));
+      await moveUsage(repositories, image, columns);
+      if (!(await images.update(imageId, columns, request.ifStatus))) {
+        throw new DomainError('conflict', 'Image operation conflicts', {
+          details: { imageId, status: image.row.status },
+        });
+      }
+      if (request.properties) await properties.change(imageId, request.properties);
+      if (request.tags) await tags.replace(imageId, request.tags);
+      const record = requireFound(await images.find(imageId));
+      checkPropertiesStored(record, request.properties?.set ?? []);
+      await outbox.add('image.update', record);
+      return present(record, identity);
+    });
+  }
+}
+
+/** An image starts without data: it is `active` at once only when it has no bytes at all. */
+function checkFirstStatus(image: NewImage, withUpload: boolean): void {
+  if (image.status !== 'active') return;
+  if (image.sizeBytes !== 0 || withUpload) {
+    throw invalidRequest('Only an image of no bytes may be active from the start');
+  }
+}
+
+/** Registry sheet §3.1: ordinary users own what they create, admins say who does. */
+function ownerOfNew(image: NewImage, identity: Identity): string | null {
+  return identity.isAdmin && image.owner !== undefined ? image.owner : projectOf(identity);
+}
+
+function changeableFields({ owner, ...fields }: ImageFields, identity: Identity): ImageFields {
+  return owner === undefined || !identity.isAdmin ? fields : { ...fields, owner };
+}
+
+/** Data that is there goes with the image to its new owner, and by its new size. */
+async function moveUsage(
+  { usage }: Repositories,
+  { row, storedLocations }: LockedImage,
+  columns: Readonly<Record<string, string | number | null>>,
+): Promise<void> {
+  if (storedLocations === 0 || !('owner' in columns || 'size' in columns)) return;
+  const after: LockedImage['row'] = { ...row, ...columns };
+  const accounts = await Accounts.open(usage, [row.owner, after.owner]);
+  await accounts.add(row.owner, { usedBytes: -countedBytes(row, storedLocations) });
+  await accounts.add(after.owner, { usedBytes: countedBytes(after, storedLocations) });
+}
+
+/**
+ * On MySQL names that differ in case or accents only are one name (schema sheet §1): refused here,
+ * because one of them would be lost.
+ */
+function checkPropertiesStored(
+  record: ImageRecord,
+  set: readonly (readonly [string, string | null])[],
+): void {
+  const stored = new Map(record.properties);
+  for (const [name] of set) {
+    if (!stored.has(name)) {
+      throw invalidRequest(`Property name '${name}' is the same as another one to the database`);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import {
+  checkAgainst,
+  createImageSchema,
+  imageListQuerySchema,
+  invalidRequest,
+  updateImageSchema,
+  type ImageListQuery,
+} from '@glance/common';
+import { parseJson } from '@glance/service-kit';
+import { Router, type Request } from 'express';
+import { methodNotAllowed } from '../http/method-not-allowed';
+import { readCall } from '../http/registry-call';
+import type { ImageService } from './image-service';
+
+/** `/v1/images`, `/v1/images/{id}` */
+export function imagesRouter(service: ImageService): Router {
+  const router = Router();
+
+  router
+    .route('/')
+    .get(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      res.json({ images: await service.list(readQuery(req), identity, scope) });
+    })
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const request = checkAgainst(createImageSchema, req.body);
+      res.status(201).json(await service.create(request, identity, scope));
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId')
+    .get(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      res.json({ image: await service.get(req.params.imageId, identity, scope) });
+    })
+    .patch(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const request = checkAgainst(updateImageSchema, req.body);
+      res.json({ image: await service.update(req.params.imageId, request, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  return router;
+}
+
+const MAX_QUERY_DEPTH = 6;
+
+/** The whole query is one JSON document: nothing is guessed from text. */
+function readQuery(req: Request): ImageListQuery {
+  const { query } = req.query;
+  if (typeof query !== 'string') throw invalidRequest('query must be given once, as JSON');
+  return checkAgainst(imageListQuerySchema, parseJson(query, MAX_QUERY_DEPTH));
+}

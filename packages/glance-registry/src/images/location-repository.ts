@@ -1,0 +1,90 @@
+import { hasFourByteCharacter, type ImageLocation } from '@glance/common';
+import type { Knex } from 'knex';
+import type { Dialect } from '../db/dialect';
+import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
+import { toAsciiJson } from '../db/values';
+import { toLocationMetadata } from './image-rows';
+
+/** Rows of `image_locations`. The image's row is locked by whoever calls. */
+export class LocationRepository {
+  constructor(
+    private readonly connection: Knex,
+    private readonly dialect: Dialect,
+  ) {}
+
+  async insert(imageId: string, location: Pick<ImageLocation, 'url' | 'metadata'>): Promise<void> {
+    const { now } = this.dialect;
+    await executeSql(
+      this.connection,
+      sql`INSERT INTO image_locations
+          (image_id, value, meta_data, status, created_at, updated_at, deleted)
+        VALUES (${imageId}, ${location.url}, ${toAsciiJson(location.metadata)}, 'active',
+          ${now}, ${now}, 0)`,
+    );
+  }
+
+  /** Locations whose data is there: live ones of every status. */
+  async findLive(imageId: string): Promise<ImageLocation[]> {
+    const rows = await selectRows<{
+      id: number;
+      value: string;
+      meta_data: string | null;
+    }>(
+      this.connection,
+      sql`SELECT id, value, meta_data FROM image_locations
+        WHERE image_id = ${imageId} AND deleted = 0 ORDER BY id`,
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      url: row.value,
+      metadata: toLocationMetadata(row.meta_data),
+      status: 'active',
+    }));
+  }
+
+  /** Whether any image counts on the data at the URL, or waits for it to be removed. */
+  async isInUse(url: string): Promise<boolean> {
+    // What the 3-byte tables cannot hold is in none of them.
+    if (hasFourByteCharacter(url)) return false;
+    const row = await selectRow(
+      this.connection,
+      sql`SELECT 1 AS found FROM image_locations
+        WHERE value = ${url} AND status <> 'deleted' LIMIT 1`,
+    );
+    return row !== undefined;
+  }
+
+  /** The scrubber finds them there (schema sheet §4.2). */
+  async markPendingDelete(imageId: string, at: string): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE image_locations
+        SET status = 'pending_delete', deleted = 1, deleted_at = ${at}, updated_at = ${at}
+        WHERE image_id = ${imageId} AND deleted = 0`,
+    );
+  }
+
+  async markDeleted(imageId: string): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE image_locations
+        SET status = 'deleted', deleted = 1, updated_at = ${this.dialect.now},
+          deleted_at = COALESCE(deleted_at, ${this.dialect.now})
+        WHERE image_id = ${imageId} AND status <> 'deleted'`,
+    );
+  }
+
+  /**
+   * Brings back locations that wait for their removal: those marked at one moment, or all.
+   * @returns how many
+   */
+  async revive(imageId: string, markedAt: string | null): Promise<number> {
+    const marked = markedAt === null ? sqlText('1 = 1') : sql`deleted_at = ${markedAt}`;
+    return await executeSql(
+      this.connection,
+      sql`UPDATE image_locations
+        SET status = 'active', deleted = 0, deleted_at = NULL, updated_at = ${this.dialect.now}
+        WHERE image_id = ${imageId} AND status = 'pending_delete' AND ${marked}`,
+    );
+  }
+}

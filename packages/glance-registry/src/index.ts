@@ -1,0 +1,13 @@
+export {
+  createRegistry,
+  type RegistryApplication,
+  type RegistryOverrides,
+  type RegistrySettings,
+} from './composition';
+export {
+  MANAGE_DEFAULT_FILES,
+  MANAGE_OPTIONS,
+  REGISTRY_DEFAULT_FILES,
+  REGISTRY_OPTIONS,
+} from './config';
+export { SchemaOutdatedError } from './db/migrator';

@@ -1,0 +1,162 @@
+import { describeError } from '@glance/common';
+import type { Database } from '../db/create-database';
+import { migrateUp, pendingMigrations } from '../db/migrator';
+import type { MigrationPhase } from '../db/migrations/migration';
+import { readAlembicHeads } from '../db/schema/alembic';
+import type { ProgressReport } from '../db/schema/schema-editor';
+import type { CommandName } from './command-line';
+import { purgeDeletedRows, purgeImages, type PurgeLimits } from './purge';
+
+export interface CommandContext {
+  database: Database;
+  values: ReadonlyMap<string, string>;
+  /** A line for the operator. */
+  print: (line: string) => void;
+  report: ProgressReport;
+}
+
+/** Ends a command with a message and exit code 1, as upstream's `sys.exit(message)`. */
+export class CommandFailure extends Error {}
+
+type Command = (context: CommandContext) => Promise<number>;
+
+const UP_TO_DATE = 'Database is up to date. No migrations needed.';
+/** lifecycle sheet §8 */
+const CHECK_EXIT_CODES: Readonly<Record<MigrationPhase, number>> = {
+  expand: 3,
+  migrate: 4,
+  contract: 5,
+};
+const CHECK_STEPS: Readonly<Record<MigrationPhase, string>> = {
+  expand: 'first',
+  migrate: 'next',
+  contract: 'last',
+};
+
+/** Every command, and its exit code when it succeeds. */
+export const COMMANDS: Readonly<Record<CommandName, Command>> = {
+  async version({ database, print }) {
+    const heads = await readAlembicHeads(database.knex);
+    print(
+      heads.length > 0
+        ? heads.join(', ')
+        : 'Database is either not under migration control or under legacy migration control, ' +
+            'please run "glance-manage db sync" to place the database under alembic migration control.',
+    );
+    return 0;
+  },
+
+  async check({ database, print }) {
+    const phase = await nextPhase(database);
+    if (phase === undefined) {
+      print('Database is up to date. No upgrades needed.');
+      return 0;
+    }
+    print(
+      `Your database is not up to date. Your ${CHECK_STEPS[phase]} step is to run ` +
+        `\`glance-manage db ${phase}\`.`,
+    );
+    return CHECK_EXIT_CODES[phase];
+  },
+
+  sync: (context) => sync(context),
+  upgrade: (context) => sync(context),
+
+  expand: (context) =>
+    runPhase(context, 'expand', 'Database expansion is up to date. No expansion needed.'),
+  migrate: (context) =>
+    runPhase(context, 'migrate', 'Database migration is up to date. No migration needed.'),
+  contract: (context) => runPhase(context, 'contract', UP_TO_DATE),
+
+  async purge({ database, values, print, report }) {
+    const limits = readLimits(values, 30);
+    for (const [table, rows] of await purgeDeletedRows(database, limits, report)) {
+      if (rows > 0) print(`Deleted ${rows} rows from table ${table}.`);
+    }
+    return 0;
+  },
+
+  async purge_images_table({ database, values, print, report }) {
+    const limits = readLimits(values, 180);
+    try {
+      const rows = await purgeImages(database, limits, report);
+      if (rows > 0) print(`Deleted ${rows} rows from table images.`);
+      return 0;
+    } catch (error) {
+      if (database.dialect.classify(error) !== 'referenced') throw error;
+      throw new CommandFailure(
+        'Purge command failed: other rows still refer to an image. ' +
+          'Run "glance-manage db purge" until they are gone.',
+        { cause: error },
+      );
+    }
+  },
+};
+
+async function nextPhase(database: Database): Promise<MigrationPhase | undefined> {
+  return (await pendingMigrations(database.knex))[0]?.phase;
+}
+
+async function sync({ database, print, report }: CommandContext): Promise<number> {
+  const done = await migrating(migrateUp(database, report));
+  print(done.length === 0 ? UP_TO_DATE : 'Database is synced successfully.');
+  return 0;
+}
+
+/** Each phase refuses while the one before it is pending, so that none can be skipped. */
+async function runPhase(
+  { database, print, report }: CommandContext,
+  phase: MigrationPhase,
+  nothingToDo: string,
+): Promise<number> {
+  const next = await nextPhase(database);
+  if (next === undefined) {
+    print(UP_TO_DATE);
+    return 0;
+  }
+  const order: readonly MigrationPhase[] = ['expand', 'migrate', 'contract'];
+  if (order.indexOf(next) < order.indexOf(phase)) {
+    throw new CommandFailure(
+      `Database ${phase} did not run: it cannot be run before ${next}. ` +
+        `Run "glance-manage db ${next}" first.`,
+    );
+  }
+  const done = await migrating(migrateUp(database, report, [phase]));
+  print(done.length === 0 ? nothingToDo : `Database ${phase} is complete.`);
+  return 0;
+}
+
+async function migrating<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new CommandFailure(`Database migration failed: ${describeError(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function readLimits(values: ReadonlyMap<string, string>, defaultAge: number): PurgeLimits {
+  const ageInDays = readInteger(values, 'age_in_days', defaultAge);
+  const maxRows = readInteger(values, 'max_rows', 100);
+  if (ageInDays < 0) throw new CommandFailure('Must supply a non-negative value for age.');
+  if (ageInDays >= Date.now() / 86_400_000) {
+    throw new CommandFailure('Maximal age is count of days since epoch.');
+  }
+  if (maxRows < -1) throw new CommandFailure('Minimal rows limit is -1.');
+  return { ageInDays, maxRows };
+}
+
+function readInteger(
+  values: ReadonlyMap<string, string>,
+  name: string,
+  defaultValue: number,
+): number {
+  const text = values.get(name);
+  if (text === undefined) return defaultValue;
+  const value = /^[+-]?\d{1,10}$/.test(text) ? Number(text) : NaN;
+  if (!(value <= 2 ** 31 - 1)) {
+    throw new CommandFailure(`Invalid int value for ${name}: ${text}`);
+  }
+  return value;
+}

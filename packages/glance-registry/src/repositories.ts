@@ -1,0 +1,39 @@
+import type { Knex } from 'knex';
+import type { Dialect } from './db/dialect';
+import { DeletionRepository } from './deletions/deletion-repository';
+import { OutboxRepository } from './events/outbox-repository';
+import { ImageRepository } from './images/image-repository';
+import { LocationRepository } from './images/location-repository';
+import { PropertyRepository } from './images/property-repository';
+import { TagRepository } from './images/tag-repository';
+import { UsageRepository } from './quota/usage-repository';
+import { LeaseRepository } from './uploads/lease-repository';
+
+/** Every table, on one connection or in one transaction. */
+export interface Repositories {
+  connection: Knex;
+  dialect: Dialect;
+  images: ImageRepository;
+  properties: PropertyRepository;
+  tags: TagRepository;
+  locations: LocationRepository;
+  leases: LeaseRepository;
+  usage: UsageRepository;
+  deletions: DeletionRepository;
+  outbox: OutboxRepository;
+}
+
+export function createRepositories(connection: Knex, dialect: Dialect): Repositories {
+  return {
+    connection,
+    dialect,
+    images: new ImageRepository(connection, dialect),
+    properties: new PropertyRepository(connection, dialect),
+    tags: new TagRepository(connection, dialect),
+    locations: new LocationRepository(connection, dialect),
+    leases: new LeaseRepository(connection, dialect),
+    usage: new UsageRepository(connection, dialect),
+    deletions: new DeletionRepository(connection, dialect),
+    outbox: new OutboxRepository(connection, dialect),
+  };
+}

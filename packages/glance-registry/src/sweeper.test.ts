@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { silentLogger } from '@glance/service-kit';
+import { Sweeper } from './sweeper';
+import { RegistryWorld } from './testing/registry-world';
+import { describeEachDatabase } from './testing/test-databases';
+
+describeEachDatabase('a sweep', (current) => {
+  it('forgets what is old and finished, however much it is, and nothing else', async () => {
+    const { database } = current();
+    const { knex, dialect } = database;
+    const now = knex.raw(dialect.now.text);
+    const old = '2020-01-01 00:00:00';
+    const answer = (created: unknown) => ({
+      request_key: randomUUID(),
+      operation: 'POST /v1/images',
+      answer: '{}',
+      created_at: created,
+    });
+    const lease = (finished: string | null) => ({
+      upload_id: randomUUID(),
+      image_id: randomUUID(),
+      kind: 'upload',
+      node: 'test',
+      state: finished === null ? 'live' : 'committed',
+      failure_status: 'queued',
+      reserved_bytes: 0,
+      bytes_received: 0,
+      created_at: old,
+      expires_at: '2999-01-01 00:00:00',
+      finished_at: finished,
+    });
+    const event = (created: unknown) => ({
+      image_id: randomUUID(),
+      event: 'image.create',
+      payload: '{}',
+      created_at: created,
+    });
+    const many = Array.from({ length: 2100 }, () => answer(old));
+    await knex.batchInsert('registry_request_keys', many as never[], 500);
+    await knex('registry_request_keys').insert(answer(now));
+    await knex('registry_leases').insert([lease(old), lease(null)]);
+    await knex('registry_outbox').insert(event(old));
+    await knex('registry_outbox').insert(event(now));
+
+    const { transactions } = new RegistryWorld(database);
+    await new Sweeper(transactions, silentLogger, 1000).sweep();
+
+    expect(await knex('registry_request_keys')).toHaveLength(1);
+    expect(await knex('registry_leases')).toEqual([expect.objectContaining({ state: 'live' })]);
+    expect(await knex('registry_outbox')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,72 @@
+import { describeError } from '@glance/common';
+import type { Logger } from '@glance/service-kit';
+import { isLastChunk, pruneRows } from './db/prune';
+import { sql, sqlText } from './db/sql';
+import type { TransactionRunner } from './db/transaction';
+import type { Repositories } from './repositories';
+import { expireLeases } from './uploads/lease-sweeper';
+
+const DAY_SECONDS = 86_400;
+
+/** What nobody asks for any more, by the column that tells its age. */
+const FORGOTTEN = [
+  { table: 'registry_request_keys', key: 'request_key', age: 'created_at', seconds: DAY_SECONDS },
+  { table: 'registry_leases', key: 'upload_id', age: 'finished_at', seconds: 7 * DAY_SECONDS },
+  { table: 'registry_outbox', key: 'id', age: 'created_at', seconds: 7 * DAY_SECONDS },
+] as const;
+
+/**
+ * Repairs what died uploads left behind and forgets what nobody asks for any more, at intervals
+ * (reliability sheet §9). Each registry process runs one; they do not get in each other's way.
+ */
+export class Sweeper {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  constructor(
+    private readonly transactions: TransactionRunner<Repositories>,
+    private readonly logger: Logger,
+    private readonly intervalMs: number,
+  ) {}
+
+  start(): void {
+    // Processes started together do not sweep together.
+    this.schedule(this.intervalMs * Math.random());
+  }
+
+  /** Waits for a sweep that is running. */
+  async close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  async sweep(): Promise<void> {
+    await expireLeases(this.transactions, this.logger);
+    for (const { table, key, age, seconds } of FORGOTTEN) {
+      for (let pruned = Infinity; !this.closed && !isLastChunk(pruned);) {
+        pruned = await this.transactions.write({}, ({ connection, dialect }) =>
+          pruneRows(
+            connection,
+            table,
+            key,
+            sql`${sqlText(age)} < ${dialect.secondsFromNow(-seconds)}`,
+          ),
+        );
+      }
+    }
+  }
+
+  private schedule(delayMs: number): void {
+    if (this.closed) return;
+    this.timer = setTimeout(() => {
+      this.running = this.sweep()
+        .catch((error: unknown) => {
+          this.logger.warn(`A sweep failed, the next one tries again: ${describeError(error)}`);
+        })
+        .finally(() => this.schedule(this.intervalMs));
+    }, delayMs);
+    this.timer.unref();
+  }
+}

@@ -1,0 +1,42 @@
+import { DomainError, type BeginUpload, type UploadLease } from '@glance/common';
+import { Accounts } from '../quota/accounts';
+import { checkQuota } from '../quota/usage-repository';
+import type { Repositories } from '../repositories';
+import { HEARTBEAT_SECONDS, LEASE_SECONDS } from './lease-repository';
+
+/**
+ * Takes the lease of an image that this transaction has made `saving` or is about to, and reserves
+ * the announced bytes.
+ * @throws DomainError `quota_exceeded`; `conflict` when the upload id was used before.
+ */
+export async function claimUpload(
+  { dialect, usage, leases }: Repositories,
+  imageId: string,
+  owner: string | null,
+  upload: BeginUpload,
+): Promise<UploadLease> {
+  const reservedBytes = upload.expectedSizeBytes ?? 0;
+  const accounts = await Accounts.open(usage, [owner]);
+  const current = accounts.usageOf(owner);
+  if (current) checkQuota(current, reservedBytes, upload.storageQuotaBytes);
+  await accounts.add(owner, { reservedBytes });
+  try {
+    await leases.insert({
+      uploadId: upload.uploadId,
+      imageId,
+      node: upload.node,
+      failureStatus: upload.failureStatus,
+      owner,
+      reservedBytes,
+      quotaLimitBytes: upload.storageQuotaBytes,
+    });
+  } catch (error) {
+    if (dialect.classify(error) !== 'duplicate') throw error;
+    throw new DomainError('conflict', 'The upload id was used before', { cause: error });
+  }
+  return toUploadLease(upload.uploadId);
+}
+
+export function toUploadLease(uploadId: string): UploadLease {
+  return { uploadId, leaseSeconds: LEASE_SECONDS, heartbeatSeconds: HEARTBEAT_SECONDS };
+}

@@ -1,0 +1,186 @@
+import {
+  IMAGE_STATUSES,
+  VISIBILITIES,
+  type AbandonResult,
+  type BeginUploadResult,
+  type ContractInfo,
+  type CreateImageRequest,
+  type CreateImageResult,
+  type DeletionPlan,
+  type ImageLocation,
+  type ImageRecord,
+  type UploadInfo,
+  type UploadLease,
+  type UploadState,
+} from '@glance/common';
+import { foreignAnswer } from './failed-try';
+
+type Check = (value: unknown) => boolean;
+/** A check for every field, so that a new field of the contract does not go unchecked. */
+type Checks<T> = { readonly [Field in keyof T]-?: Check };
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const isText: Check = (value) => typeof value === 'string';
+const isFlag: Check = (value) => typeof value === 'boolean';
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isTime: Check = (value) =>
+  typeof value === 'string' && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/.test(value);
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const oneOf = (values: readonly string[]): Check => {
+  const known = new Set<unknown>(values);
+  return (value) => known.has(value);
+};
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+
+function matches<T>(checks: Checks<T>): Check {
+  const entries = Object.entries<Check>(checks);
+  return (value) => isRecord(value) && entries.every(([field, check]) => check(value[field]));
+}
+
+const isProperty: Check = (value) =>
+  Array.isArray(value) &&
+  value.length === 2 &&
+  isText(value[0]) &&
+  (value[1] === null || isText(value[1]));
+
+const isLocation = matches<ImageLocation>({
+  id: isCount,
+  url: isText,
+  metadata: isRecord,
+  status: oneOf(['active', 'pending_delete', 'deleted']),
+});
+
+const isStatus = oneOf(IMAGE_STATUSES);
+
+const isImage = matches<ImageRecord>({
+  id: (value) => isText(value) && value !== '',
+  name: orNull(isText),
+  status: isStatus,
+  visibility: oneOf(VISIBILITIES),
+  owner: orNull(isText),
+  sizeBytes: orNull(isCount),
+  virtualSizeBytes: orNull(isCount),
+  diskFormat: orNull(isText),
+  containerFormat: orNull(isText),
+  checksum: orNull(isText),
+  hashAlgorithm: orNull(isText),
+  hashValue: orNull(isText),
+  minDisk: isCount,
+  minRam: isCount,
+  protected: isFlag,
+  hidden: isFlag,
+  deleted: isFlag,
+  createdAt: isTime,
+  updatedAt: isTime,
+  deletedAt: orNull(isTime),
+  properties: listOf(isProperty),
+  tags: listOf(isText),
+  locations: listOf(isLocation),
+});
+
+const isLease = matches<UploadLease>({
+  uploadId: isText,
+  leaseSeconds: (value) => isCount(value) && value !== 0,
+  heartbeatSeconds: (value) => isCount(value) && value !== 0,
+});
+
+const UPLOAD_STATES: readonly UploadState[] = ['live', 'committed', 'abandoned', 'expired', 'void'];
+const isUploadState = oneOf(UPLOAD_STATES);
+
+/** The id itself; ids compare without case under the collation of the tables (schema sheet §1). */
+const theId =
+  (id: string): Check =>
+  (value) =>
+    typeof value === 'string' && value.toLowerCase() === id.toLowerCase();
+const both =
+  (...checks: readonly Check[]): Check =>
+  (value) =>
+    checks.every((check) => check(value));
+const isImageOf = (id: string) => both(isImage, (value) => isRecord(value) && theId(id)(value.id));
+const isLeaseOf = (uploadId: string) =>
+  both(isLease, (value) => isRecord(value) && theId(uploadId)(value.uploadId));
+
+type Decode<T> = (body: unknown) => T;
+
+/** Throws FailedTry when the answer is something else: garbage never passes as an image. */
+function decoder<T>(what: string, check: Check): Decode<T> {
+  return (body) => {
+    if (!check(body)) throw foreignAnswer(`answered with something that is no ${what}`);
+    return body as T;
+  };
+}
+
+export const decodeContract = decoder<ContractInfo>(
+  'contract description',
+  matches<ContractInfo>({
+    contract: matches<ContractInfo['contract']>({ major: isCount, minor: isCount }),
+    release: isText,
+  }),
+);
+
+export const decodeImages = decoder<{ images: ImageRecord[] }>(
+  'list of images',
+  matches({ images: listOf(isImage) }),
+);
+
+export function decodeImage(imageId: string): Decode<{ image: ImageRecord }> {
+  return decoder(`image ${imageId}`, matches({ image: isImageOf(imageId) }));
+}
+
+export function decodeCreated({ image, upload }: CreateImageRequest): Decode<CreateImageResult> {
+  return decoder(
+    'image just created',
+    matches<CreateImageResult>({
+      image: image.id === undefined ? isImage : isImageOf(image.id),
+      lease: upload === undefined ? (value) => value === null : isLeaseOf(upload.uploadId),
+    }),
+  );
+}
+
+export function decodeBegun(imageId: string, uploadId: string): Decode<BeginUploadResult> {
+  return decoder(
+    `upload begun to image ${imageId}`,
+    matches<BeginUploadResult>({ image: isImageOf(imageId), lease: isLeaseOf(uploadId) }),
+  );
+}
+
+export function decodeLease(uploadId: string): Decode<UploadLease> {
+  return decoder(`lease of upload ${uploadId}`, isLeaseOf(uploadId));
+}
+
+export function decodeUpload(imageId: string, uploadId: string): Decode<UploadInfo> {
+  return decoder(
+    `upload ${uploadId}`,
+    matches<UploadInfo>({
+      uploadId: theId(uploadId),
+      imageId: theId(imageId),
+      state: isUploadState,
+      image: orNull(isImageOf(imageId)),
+    }),
+  );
+}
+
+export const decodeAbandoned = decoder<AbandonResult>(
+  'end of an upload',
+  matches<AbandonResult>({
+    state: isUploadState,
+    imageStatus: orNull(isStatus),
+    blobRemovable: isFlag,
+  }),
+);
+
+export function decodeDeletion(imageId: string): Decode<DeletionPlan> {
+  return decoder(
+    `deletion of image ${imageId}`,
+    matches<DeletionPlan>({ image: isImageOf(imageId), locations: listOf(isLocation) }),
+  );
+}

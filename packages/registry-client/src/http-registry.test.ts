@@ -1,0 +1,293 @@
+import { CONTRACT_VERSION, INTERNAL_HEADERS, type Identity } from '@glance/common';
+import { checkContract } from './check-contract';
+import { HttpRegistry } from './http-registry';
+import type { CallContext, Registry } from './registry';
+import { anImage } from './testing/an-image';
+import { json, ScriptedPeer, type Reply } from './testing/scripted-peer';
+
+const IDENTITY: Identity = {
+  userId: 'ü-ser',
+  projectId: 'a-project',
+  roles: ['member'],
+  isAdmin: false,
+  readOnly: false,
+};
+const context: CallContext = { identity: IDENTITY, requestId: 'req-1' };
+const IMAGE = anImage();
+const ID = IMAGE.id;
+const UPLOAD_ID = '3f0c5bb6-6c1b-4f0e-9a5c-0d8a4b6c7d8e';
+const LEASE = { uploadId: UPLOAD_ID, leaseSeconds: 90, heartbeatSeconds: 15 };
+const BEGIN = {
+  uploadId: UPLOAD_ID,
+  node: 'host:1',
+  failureStatus: 'killed',
+  expectedSizeBytes: null,
+  storageQuotaBytes: null,
+} as const;
+const COMMIT = {
+  location: { url: 'file:///images/1', metadata: {} },
+  sizeBytes: 5,
+  virtualSizeBytes: null,
+  checksum: 'abc',
+  hashAlgorithm: 'sha512',
+  hashValue: 'def',
+};
+const QUERY = {
+  scope: 'caller',
+  memberStatus: 'all',
+  deleted: false,
+  name: ['a&b=c', 'naïve'],
+  sort: [],
+  limit: 5,
+} as const;
+
+describe('HttpRegistry', () => {
+  let peer: ScriptedPeer;
+  let registry: HttpRegistry;
+
+  async function play(reply: Reply): Promise<void> {
+    peer = await ScriptedPeer.start(reply);
+    registry = new HttpRegistry({
+      baseUrls: [`${peer.url}/`],
+      serviceKey: 'a-service-key',
+      release: '1.2.3',
+    });
+  }
+
+  afterEach(async () => {
+    registry.close();
+    await peer.close();
+  });
+
+  interface Mapping {
+    call: (registry: Registry) => Promise<unknown>;
+    answer: unknown;
+    result?: unknown;
+    request: string;
+    body?: unknown;
+  }
+
+  const reads: [string, Mapping][] = [
+    [
+      'contract',
+      {
+        call: (it) => it.contract(context),
+        answer: { contract: { major: 1, minor: 0 }, release: '1' },
+        request: 'GET /v1',
+      },
+    ],
+    [
+      'listImages',
+      {
+        call: (it) => it.listImages({ ...QUERY, name: [...QUERY.name], sort: [] }, context),
+        answer: { images: [IMAGE] },
+        result: [IMAGE],
+        request: `GET /v1/images?query=${encodeURIComponent(JSON.stringify(QUERY))}`,
+      },
+    ],
+    [
+      'getImage',
+      {
+        call: (it) => it.getImage(ID, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `GET /v1/images/${ID}`,
+      },
+    ],
+    [
+      'getUpload',
+      {
+        call: (it) => it.getUpload(ID, UPLOAD_ID, context),
+        answer: { uploadId: UPLOAD_ID, imageId: ID, state: 'committed', image: IMAGE },
+        request: `GET /v1/images/${ID}/uploads/${UPLOAD_ID}`,
+      },
+    ],
+  ];
+
+  const writes: [string, Mapping][] = [
+    [
+      'createImage',
+      {
+        call: (it) => it.createImage({ image: { name: 'x' } }, context),
+        answer: { image: IMAGE, lease: null },
+        request: 'POST /v1/images',
+        body: { image: { name: 'x' } },
+      },
+    ],
+    [
+      'updateImage',
+      {
+        call: (it) => it.updateImage(ID, { tags: ['t'] }, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `PATCH /v1/images/${ID}`,
+        body: { tags: ['t'] },
+      },
+    ],
+    [
+      'beginUpload',
+      {
+        call: (it) => it.beginUpload(ID, BEGIN, context),
+        answer: { image: IMAGE, lease: LEASE },
+        request: `POST /v1/images/${ID}/uploads`,
+        body: BEGIN,
+      },
+    ],
+    [
+      'heartbeat',
+      {
+        call: (it) => it.heartbeat(ID, UPLOAD_ID, { bytesReceived: 7 }, context),
+        answer: LEASE,
+        request: `PUT /v1/images/${ID}/uploads/${UPLOAD_ID}`,
+        body: { bytesReceived: 7 },
+      },
+    ],
+    [
+      'commitUpload',
+      {
+        call: (it) => it.commitUpload(ID, UPLOAD_ID, COMMIT, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `POST /v1/images/${ID}/uploads/${UPLOAD_ID}/commit`,
+        body: COMMIT,
+      },
+    ],
+    [
+      'abandonUpload',
+      {
+        call: (it) =>
+          it.abandonUpload(ID, UPLOAD_ID, { reason: 'gone', locationUrl: null }, context),
+        answer: { state: 'abandoned', imageStatus: 'killed', blobRemovable: true },
+        request: `POST /v1/images/${ID}/uploads/${UPLOAD_ID}/abandon`,
+        body: { reason: 'gone', locationUrl: null },
+      },
+    ],
+    [
+      'beginDeletion',
+      {
+        call: (it) => it.beginDeletion(ID, { delayed: false }, context),
+        answer: { image: IMAGE, locations: IMAGE.locations },
+        request: `POST /v1/images/${ID}/deletion`,
+        body: { delayed: false },
+      },
+    ],
+    [
+      'finishDeletion',
+      {
+        call: (it) => it.finishDeletion(ID, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `POST /v1/images/${ID}/deletion/finish`,
+      },
+    ],
+    [
+      'revertDeletion',
+      {
+        call: (it) => it.revertDeletion(ID, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `POST /v1/images/${ID}/deletion/revert`,
+      },
+    ],
+  ];
+
+  it.each([...reads, ...writes])('%s is one call of the internal API', async (_name, mapping) => {
+    await play(json(200, mapping.answer));
+    await expect(mapping.call(registry)).resolves.toEqual(mapping.result ?? mapping.answer);
+    expect(peer.seen).toHaveLength(1);
+    const [seen] = peer.seen;
+    expect(`${seen?.method} ${seen?.path}`).toBe(mapping.request);
+    expect(seen?.body === '' ? undefined : JSON.parse(seen?.body ?? '')).toEqual(mapping.body);
+  });
+
+  it.each(writes)('%s carries a request key', async (_name, mapping) => {
+    await play(json(200, mapping.answer));
+    await mapping.call(registry);
+    await mapping.call(registry);
+    const keys = peer.seen.map(({ headers }) => headers[INTERNAL_HEADERS.requestKey]);
+    expect(keys).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/), expect.any(String)]);
+    expect(keys[0]).not.toBe(keys[1]);
+  });
+
+  it.each(reads)('%s carries no request key', async (_name, mapping) => {
+    await play(json(200, mapping.answer));
+    await mapping.call(registry);
+    expect(peer.seen[0]?.headers).not.toHaveProperty([INTERNAL_HEADERS.requestKey]);
+  });
+
+  it('tells who asks, by which key, and how long the caller waits', async () => {
+    await play(json(200, { image: IMAGE }));
+    await registry.getImage(ID, { ...context, timeoutMs: 5_000 });
+    const headers = peer.seen[0]?.headers ?? {};
+    const identity = String(headers[INTERNAL_HEADERS.identity]);
+    expect(JSON.parse(Buffer.from(identity, 'base64url').toString())).toEqual(IDENTITY);
+    expect(headers[INTERNAL_HEADERS.serviceKey]).toBe('a-service-key');
+    expect(headers[INTERNAL_HEADERS.requestId]).toBe('req-1');
+    expect(headers['user-agent']).toBe('glance-api/1.2.3');
+    const deadlineMs = Number(headers[INTERNAL_HEADERS.deadline]);
+    expect(deadlineMs).toBeGreaterThan(0);
+    expect(deadlineMs).toBeLessThanOrEqual(5_000);
+  });
+
+  it.each(['', '.', '..', 'a'.repeat(37), 'nül', '\ud800'])(
+    'does not find the impossible id %j without asking',
+    async (id) => {
+      await play(json(200, { image: IMAGE }));
+      await expect(registry.getImage(id, context)).rejects.toMatchObject({
+        code: 'image_not_found',
+      });
+      await expect(registry.finishDeletion(id, context)).rejects.toMatchObject({
+        code: 'image_not_found',
+      });
+      expect(peer.seen).toEqual([]);
+    },
+  );
+
+  it('keeps an id with reserved characters in its path segment', async () => {
+    await play(json(404, { error: { code: 'image_not_found', message: 'no', details: {} } }));
+    await expect(registry.getImage('a/../b?c#d', context)).rejects.toMatchObject({
+      code: 'image_not_found',
+    });
+    expect(peer.seen[0]?.path).toBe('/v1/images/a%2F..%2Fb%3Fc%23d');
+  });
+
+  it('reports a query that is too long for the HTTP parser as that', async () => {
+    await play(json(200, { images: [] }));
+    const name = Array.from({ length: 1_000 }, (_, index) => `${index}`.padStart(40, 'x'));
+    await expect(registry.listImages({ ...QUERY, name, sort: [] }, context)).rejects.toMatchObject({
+      code: 'headers_too_large',
+    });
+  });
+
+  describe('checkContract', () => {
+    it('accepts a registry of the same major version', async () => {
+      const info = { contract: { ...CONTRACT_VERSION, minor: 99 }, release: '9' };
+      await play(json(200, info));
+      await expect(checkContract(registry, context)).resolves.toEqual(info);
+    });
+
+    it('refuses one of another major version and names both', async () => {
+      const major = CONTRACT_VERSION.major + 1;
+      await play(json(200, { contract: { major, minor: 3 }, release: '9.9' }));
+      await expect(checkContract(registry, context)).rejects.toMatchObject({
+        code: 'registry_refused',
+        message: expect.stringMatching(
+          `release 9.9.*version ${major}.3 .*needs ${CONTRACT_VERSION.major}.x`,
+        ) as string,
+      });
+    });
+  });
+
+  it.each([
+    [[]],
+    [['ftp://host']],
+    [['host:9191']],
+    [['http://user:pw@host/']],
+    [['http://h/?a=1']],
+  ])('refuses the addresses %j', async (baseUrls) => {
+    await play(json(200, {}));
+    expect(() => new HttpRegistry({ baseUrls, release: '1' })).toThrow(
+      expect.objectContaining({ code: 'invalid_request' }),
+    );
+  });
+});

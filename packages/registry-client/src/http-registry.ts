@@ -1,0 +1,269 @@
+import {
+  imageNotFound,
+  type AbandonResult,
+  type AbandonUpload,
+  type BeginDeletion,
+  type BeginUpload,
+  type BeginUploadResult,
+  type CommitUpload,
+  type ContractInfo,
+  type CreateImageRequest,
+  type CreateImageResult,
+  type DeletionPlan,
+  type ImageListQuery,
+  type ImageRecord,
+  type UpdateImageRequest,
+  type UploadHeartbeat,
+  type UploadInfo,
+  type UploadLease,
+} from '@glance/common';
+import {
+  decodeAbandoned,
+  decodeBegun,
+  decodeContract,
+  decodeCreated,
+  decodeDeletion,
+  decodeImage,
+  decodeImages,
+  decodeLease,
+  decodeUpload,
+} from './answer-checks';
+import type { CallContext, Registry } from './registry';
+import { RegistryTransport, type RegistryClientOptions } from './registry-transport';
+
+/** The registry behind its internal REST API. `close` it to let its connections go. */
+export class HttpRegistry implements Registry {
+  private readonly transport: RegistryTransport;
+
+  /** Opens no connection. @throws DomainError `invalid_request` for an unusable base URL. */
+  constructor(options: RegistryClientOptions) {
+    this.transport = new RegistryTransport(options);
+  }
+
+  close(): void {
+    this.transport.close();
+  }
+
+  contract(context: CallContext): Promise<ContractInfo> {
+    return this.transport.send(
+      {
+        operation: 'contract',
+        kind: 'read',
+        method: 'GET',
+        path: '/v1',
+        probe: true,
+        decode: decodeContract,
+      },
+      context,
+    );
+  }
+
+  async listImages(query: ImageListQuery, context: CallContext): Promise<ImageRecord[]> {
+    const { images } = await this.transport.send(
+      {
+        operation: 'listImages',
+        kind: 'read',
+        method: 'GET',
+        path: `/v1/images?query=${encodeURIComponent(JSON.stringify(query))}`,
+        decode: decodeImages,
+      },
+      context,
+    );
+    return images;
+  }
+
+  async getImage(imageId: string, context: CallContext): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: 'getImage',
+        kind: 'read',
+        method: 'GET',
+        path: imagePath(imageId),
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
+  }
+
+  createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult> {
+    return this.transport.send(
+      {
+        operation: 'createImage',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/images',
+        body: request,
+        decode: decodeCreated(request),
+      },
+      context,
+    );
+  }
+
+  async updateImage(
+    imageId: string,
+    request: UpdateImageRequest,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: 'updateImage',
+        kind: 'write',
+        method: 'PATCH',
+        path: imagePath(imageId),
+        body: request,
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
+  }
+
+  async beginUpload(
+    imageId: string,
+    request: BeginUpload,
+    context: CallContext,
+  ): Promise<BeginUploadResult> {
+    return this.transport.send(
+      {
+        operation: 'beginUpload',
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/uploads`,
+        body: request,
+        decode: decodeBegun(imageId, request.uploadId),
+      },
+      context,
+    );
+  }
+
+  async heartbeat(
+    imageId: string,
+    uploadId: string,
+    beat: UploadHeartbeat,
+    context: CallContext,
+  ): Promise<UploadLease> {
+    return this.transport.send(
+      {
+        operation: 'heartbeat',
+        kind: 'write',
+        method: 'PUT',
+        path: uploadPath(imageId, uploadId),
+        body: beat,
+        decode: decodeLease(uploadId),
+      },
+      context,
+    );
+  }
+
+  async commitUpload(
+    imageId: string,
+    uploadId: string,
+    request: CommitUpload,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: 'commitUpload',
+        kind: 'settle',
+        method: 'POST',
+        path: `${uploadPath(imageId, uploadId)}/commit`,
+        body: request,
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
+  }
+
+  async abandonUpload(
+    imageId: string,
+    uploadId: string,
+    request: AbandonUpload,
+    context: CallContext,
+  ): Promise<AbandonResult> {
+    return this.transport.send(
+      {
+        operation: 'abandonUpload',
+        kind: 'settle',
+        method: 'POST',
+        path: `${uploadPath(imageId, uploadId)}/abandon`,
+        body: request,
+        decode: decodeAbandoned,
+      },
+      context,
+    );
+  }
+
+  async getUpload(imageId: string, uploadId: string, context: CallContext): Promise<UploadInfo> {
+    return this.transport.send(
+      {
+        operation: 'getUpload',
+        kind: 'read',
+        method: 'GET',
+        path: uploadPath(imageId, uploadId),
+        decode: decodeUpload(imageId, uploadId),
+      },
+      context,
+    );
+  }
+
+  async beginDeletion(
+    imageId: string,
+    request: BeginDeletion,
+    context: CallContext,
+  ): Promise<DeletionPlan> {
+    return this.transport.send(
+      {
+        operation: 'beginDeletion',
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/deletion`,
+        body: request,
+        decode: decodeDeletion(imageId),
+      },
+      context,
+    );
+  }
+
+  finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
+    return this.endDeletion('finish', imageId, context);
+  }
+
+  revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
+    return this.endDeletion('revert', imageId, context);
+  }
+
+  private async endDeletion(
+    end: 'finish' | 'revert',
+    imageId: string,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: `${end}Deletion`,
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/deletion/${end}`,
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
+  }
+}
+
+/**
+ * Ids longer than the column are not found without a query (schema sheet 5.1). Neither are those
+ * that would not survive as a path segment.
+ */
+function imagePath(imageId: string): string {
+  if (!/^[\x21-\x7e]{1,36}$/.test(imageId) || imageId === '.' || imageId === '..') {
+    throw imageNotFound(imageId);
+  }
+  return `/v1/images/${encodeURIComponent(imageId)}`;
+}
+
+function uploadPath(imageId: string, uploadId: string): string {
+  return `${imagePath(imageId)}/uploads/${encodeURIComponent(uploadId)}`;
+}

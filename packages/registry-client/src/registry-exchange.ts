@@ -1,0 +1,100 @@
+import axios, { isAxiosError, type AxiosInstance } from 'axios';
+import type { RegistryAgents } from './bounded-connect-agents';
+import { FailedTry } from './failed-try';
+
+export interface ExchangeRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  url: string;
+  headers: Record<string, string>;
+  /** JSON text. */
+  body?: string;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+export interface ExchangeAnswer {
+  status: number;
+  body: Buffer;
+}
+
+/** Failures before any connection stood: certainly nothing was done for the caller. */
+const UNREACHED = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+]);
+
+/** One request and its whole answer, whatever its status. Nothing is retried or followed here. */
+export class RegistryExchange {
+  private readonly http: AxiosInstance;
+
+  constructor(agents: RegistryAgents, maxAnswerBytes: number) {
+    this.http = axios.create({
+      ...agents,
+      adapter: 'http',
+      // The registry is a private peer: HTTP_PROXY and friends are meant for the outside.
+      proxy: false,
+      maxRedirects: 0,
+      decompress: false,
+      maxContentLength: maxAnswerBytes,
+      responseType: 'arraybuffer',
+      transformRequest: [(body: unknown) => body],
+      transformResponse: [(body: unknown) => body],
+      validateStatus: () => true,
+    });
+  }
+
+  /**
+   * @throws FailedTry when no whole answer came within `timeoutMs`. A caller that aborts `signal`
+   * gets one too and tells it by the signal.
+   */
+  async send(request: ExchangeRequest): Promise<ExchangeAnswer> {
+    const { signal, timeoutMs } = request;
+    const giveUp = new AbortController();
+    const onAbort = () => giveUp.abort();
+    // Widened: the compiler does not see that the timer sets it.
+    let timedOut = false as boolean;
+    // Axios' own timeout starts anew with every byte; this one does not.
+    const timer = setTimeout(() => {
+      timedOut = true;
+      giveUp.abort();
+    }, timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const response = await this.http.request<Buffer>({
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        data: request.body,
+        signal: giveUp.signal,
+      });
+      return { status: response.status, body: response.data };
+    } catch (error) {
+      if (timedOut) {
+        const message = `no answer within ${Math.round(timeoutMs)} ms`;
+        throw new FailedTry(message, { reached: true, retry: 'any', code: 'ETIMEDOUT' });
+      }
+      throw toFailedTry(error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+/** Without the original: an axios error holds the request, and with it the service key. */
+function toFailedTry(error: unknown): FailedTry {
+  if (!isAxiosError(error)) throw error;
+  const code = error.code;
+  const reached = code === undefined || !UNREACHED.has(code);
+  return new FailedTry(error.message === '' ? 'connection failed' : error.message, {
+    reached,
+    retry: 'any',
+    ...(code !== undefined && { code }),
+  });
+}

@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DomainError, INTERNAL_HEADERS, isDomainError } from '@glance/common';
+import {
+  createRegistryAgents,
+  type RegistryAgents,
+  type TlsOptions,
+} from './bounded-connect-agents';
+import {
+  CallBudget,
+  DEFAULT_REGISTRY_TIMEOUTS,
+  type CallKind,
+  type RegistryTimeouts,
+} from './call-budget';
+import { CircuitBreaker } from './circuit-breaker';
+import { FailedTry } from './failed-try';
+import type { CallContext } from './registry';
+import { readAnswer } from './registry-answer';
+import { RegistryExchange, type ExchangeRequest } from './registry-exchange';
+import { parseBaseUrls } from './base-urls';
+
+export interface RegistryClientOptions {
+  /** Where registries listen, e.g. `http://127.0.0.1:9191`. The next is tried when one fails. */
+  baseUrls: readonly string[];
+  /** `[service_auth] key`; absent where mutual TLS stands for it. */
+  serviceKey?: string;
+  tls?: TlsOptions;
+  /** The release of this service, for the registry's log. */
+  release: string;
+  timeouts?: Partial<RegistryTimeouts>;
+  maxSockets?: number;
+  maxAnswerBytes?: number;
+  /** Told of every try that failed, also when a later one succeeds. */
+  onFailure?: (failure: RegistryFailure) => void;
+}
+
+export interface RegistryFailure {
+  operation: string;
+  /** The registry that was asked. */
+  baseUrl: string;
+  reason: string;
+  requestId: string;
+  tries: number;
+  willRetry: boolean;
+}
+
+export interface RegistryCall<T> {
+  /** Name of the `Registry` method, for operators. */
+  operation: string;
+  kind: CallKind;
+  method: ExchangeRequest['method'];
+  path: string;
+  body?: unknown;
+  /** Goes out even while the circuit breaker holds calls back. */
+  probe?: boolean;
+  decode(body: unknown): T;
+}
+
+const DEFAULT_MAX_SOCKETS = 64;
+const DEFAULT_MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** Carries calls to whichever registry answers, within the time the caller has. */
+export class RegistryTransport {
+  private readonly baseUrls: readonly string[];
+  private readonly timeouts: RegistryTimeouts;
+  private readonly agents: RegistryAgents;
+  private readonly exchange: RegistryExchange;
+  private readonly breaker: CircuitBreaker;
+  private readonly fixedHeaders: Record<string, string>;
+  private readonly onFailure: (failure: RegistryFailure) => void;
+  /** Index of the registry that answered last. */
+  private preferred = 0;
+
+  constructor(options: RegistryClientOptions) {
+    this.baseUrls = parseBaseUrls(options.baseUrls);
+    this.timeouts = { ...DEFAULT_REGISTRY_TIMEOUTS, ...options.timeouts };
+    const maxSockets = options.maxSockets ?? DEFAULT_MAX_SOCKETS;
+    this.agents = createRegistryAgents(
+      { connectMs: this.timeouts.connect, maxSockets },
+      options.tls ?? {},
+    );
+    this.exchange = new RegistryExchange(
+      this.agents,
+      options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
+    );
+    this.breaker = new CircuitBreaker(this.timeouts.unreachable);
+    this.fixedHeaders = {
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': `glance-api/${options.release}`,
+      ...(options.serviceKey !== undefined && {
+        [INTERNAL_HEADERS.serviceKey]: options.serviceKey,
+      }),
+    };
+    this.onFailure = options.onFailure ?? (() => undefined);
+  }
+
+  /** @throws DomainError */
+  async send<T>(call: RegistryCall<T>, context: CallContext): Promise<T> {
+    const budget = new CallBudget(call.kind, this.timeouts, context.timeoutMs);
+    if (call.kind !== 'settle' && call.probe !== true && !this.breaker.admits()) {
+      throw unavailable(`${call.operation}: not tried, the last tries all failed`);
+    }
+    const headers = this.headersOf(call, context);
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const first = this.preferred;
+    for (;;) {
+      const peer = (first + budget.tries) % this.baseUrls.length;
+      budget.tries += 1;
+      try {
+        return await this.tryOnce(call, { peer, headers, body }, budget, context.signal);
+      } catch (error) {
+        await this.pauseOrGiveUp(error, call, peer, budget, context);
+      }
+    }
+  }
+
+  close(): void {
+    this.agents.httpAgent.destroy();
+    this.agents.httpsAgent.destroy();
+  }
+
+  private async tryOnce<T>(
+    call: RegistryCall<T>,
+    request: { peer: number; headers: Record<string, string>; body: string | undefined },
+    budget: CallBudget,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    if (isAborted(signal)) throw givenUp(signal);
+    const untried = this.baseUrls.length - budget.tries + 1;
+    try {
+      const answer = await this.exchange.send({
+        method: call.method,
+        url: `${this.baseUrls[request.peer]}${call.path}`,
+        headers: {
+          ...request.headers,
+          [INTERNAL_HEADERS.deadline]: String(Math.max(1, Math.floor(budget.remainingMs))),
+        },
+        timeoutMs: budget.nextTryMs(untried),
+        ...(request.body !== undefined && { body: request.body }),
+        ...(signal && { signal }),
+      });
+      const result = readAnswer(answer, call.decode);
+      this.noteAnswer(request.peer);
+      return result;
+    } catch (error) {
+      if (isAborted(signal)) throw givenUp(signal);
+      if (error instanceof FailedTry) {
+        this.breaker.noteFailure();
+        budget.noteFailure(error.reached);
+      } else if (error instanceof DomainError) {
+        this.noteAnswer(request.peer);
+        budget.noteFailure(true);
+      }
+      throw error;
+    }
+  }
+
+  private noteAnswer(peer: number): void {
+    this.preferred = peer;
+    this.breaker.noteAnswer();
+  }
+
+  /** Resolves when the call shall be tried again. */
+  private async pauseOrGiveUp(
+    error: unknown,
+    call: RegistryCall<unknown>,
+    peer: number,
+    budget: CallBudget,
+    { requestId, signal }: CallContext,
+  ): Promise<void> {
+    if (isAborted(signal)) throw error;
+    const isRepeatable = mayRepeat(error, call.kind);
+    if (!isRepeatable && !(error instanceof FailedTry)) throw error;
+    const pauseMs = isRepeatable
+      ? budget.pauseBeforeRetry(budget.tries < this.baseUrls.length)
+      : undefined;
+    const baseUrl = this.baseUrls[peer] ?? '';
+    const reason = (error as Error).message;
+    this.onFailure({
+      operation: call.operation,
+      baseUrl,
+      reason,
+      requestId,
+      tries: budget.tries,
+      willRetry: pauseMs !== undefined,
+    });
+    if (pauseMs === undefined) {
+      if (error instanceof DomainError) throw error;
+      const spent = `${budget.tries} tries in ${Math.round(budget.elapsedMs)} ms`;
+      throw unavailable(`${call.operation} at ${baseUrl}: ${reason} (${spent})`, error);
+    }
+    try {
+      await pause(pauseMs, undefined, signal && { signal });
+    } catch (interruption) {
+      throw isAborted(signal) ? givenUp(signal) : interruption;
+    }
+  }
+
+  private headersOf(call: RegistryCall<unknown>, context: CallContext): Record<string, string> {
+    return {
+      ...this.fixedHeaders,
+      [INTERNAL_HEADERS.identity]: Buffer.from(JSON.stringify(context.identity)).toString(
+        'base64url',
+      ),
+      [INTERNAL_HEADERS.requestId]: context.requestId,
+      // One key for all tries: a write whose answer was lost is found again, not repeated.
+      ...(call.kind !== 'read' && { [INTERNAL_HEADERS.requestKey]: randomUUID() }),
+      ...(call.body !== undefined && { 'content-type': 'application/json' }),
+    };
+  }
+}
+
+function mayRepeat(error: unknown, kind: CallKind): boolean {
+  if (error instanceof FailedTry) return error.retry === 'any' || kind === 'settle';
+  // A registry that is being replaced has a successor; one whose database is gone has not.
+  if (isDomainError(error, 'shutting_down')) return true;
+  return (
+    kind === 'settle' &&
+    isDomainError(error, 'database_unavailable', 'overloaded', 'registry_unavailable')
+  );
+}
+
+/** The message is for clients; what failed and where is in the cause. */
+function unavailable(reason: string, failure?: unknown): DomainError {
+  const code = failure instanceof FailedTry ? failure.code : undefined;
+  const cause = Object.assign(new Error(reason), code !== undefined && { code });
+  return new DomainError(
+    'registry_unavailable',
+    'The image registry is not available; try again.',
+    { cause },
+  );
+}
+
+/** A function, because a signal that was seen unaborted may be aborted after an await. */
+function isAborted(signal: AbortSignal | undefined): signal is AbortSignal & { aborted: true } {
+  return signal?.aborted === true;
+}
+
+function givenUp(signal: AbortSignal): DomainError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof DomainError) return reason;
+  return new DomainError('client_gone', 'The request was given up.', { cause: reason });
+}

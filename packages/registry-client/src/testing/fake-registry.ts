@@ -1,0 +1,405 @@
+import { randomUUID } from 'node:crypto';
+import {
+  abandonUploadSchema,
+  beginDeletionSchema,
+  beginUploadSchema,
+  checkAgainst,
+  commitUploadSchema,
+  CONTRACT_VERSION,
+  createImageSchema,
+  DomainError,
+  imageListQuerySchema,
+  imageNotFound,
+  invalidRequest,
+  toWireTime,
+  updateImageSchema,
+  uploadHeartbeatSchema,
+  type AbandonResult,
+  type AbandonUpload,
+  type BeginDeletion,
+  type BeginUpload,
+  type BeginUploadResult,
+  type CommitUpload,
+  type ContractInfo,
+  type CreateImageRequest,
+  type CreateImageResult,
+  type DeletionPlan,
+  type Identity,
+  type ImageListQuery,
+  type ImageRecord,
+  type UpdateImageRequest,
+  type UploadHeartbeat,
+  type UploadInfo,
+  type UploadLease,
+} from '@glance/common';
+import type { CallContext, Registry } from '../registry';
+import {
+  checkMayChange,
+  conflict,
+  isVisibleTo,
+  readOnly,
+  transition,
+  wasVisibleTo,
+  type FakeImage,
+  type MemberStatus,
+} from './fake-image';
+import { listFakeImages } from './fake-image-list';
+import {
+  allowedFields,
+  changedProperties,
+  markDeleted,
+  newRecord,
+  present,
+} from './fake-image-record';
+import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
+
+/**
+ * A registry in memory, held to the same contract suite as the real one. Each call takes effect at
+ * once and whole. Records that go in and out are copies.
+ */
+export class FakeRegistry implements Registry {
+  private readonly images = new Map<string, FakeImage>();
+  private readonly uploads = new Map<string, FakeUpload>();
+  private nextLocationId = 1;
+  private clockOffsetMs = 0;
+
+  /** @param clock Milliseconds since 1970; leases and times go by it. */
+  constructor(private readonly clock: () => number = () => Date.now()) {}
+
+  /** Shares an image: a row of `image_members`. */
+  addMember(imageId: string, projectId: string, status: MemberStatus = 'pending'): void {
+    this.existing(imageId).members.set(projectId, status);
+  }
+
+  /** Sets the clock forward. */
+  advance(seconds: number): void {
+    this.clockOffsetMs += seconds * 1_000;
+  }
+
+  /** Lets every running upload run out of its lease. */
+  expireLeases(): void {
+    this.advance(LEASE_SECONDS + 1);
+  }
+
+  /** Changes a stored image past all rules, e.g. to `deactivated` or to a time long ago. */
+  overwrite(imageId: string, columns: Partial<Omit<ImageRecord, 'id'>>): void {
+    Object.assign(this.existing(imageId).record, structuredClone(columns));
+  }
+
+  async contract(context: CallContext): Promise<ContractInfo> {
+    await this.enter(context);
+    return { contract: { ...CONTRACT_VERSION }, release: 'fake' };
+  }
+
+  async listImages(query: ImageListQuery, context: CallContext): Promise<ImageRecord[]> {
+    await this.enter(context);
+    const checked = checkAgainst(imageListQuerySchema, query);
+    return listFakeImages(this.images.values(), checked, context.identity).map((record) =>
+      present(record, context.identity),
+    );
+  }
+
+  async getImage(imageId: string, context: CallContext): Promise<ImageRecord> {
+    await this.enter(context);
+    return present(this.visible(imageId, context.identity).record, context.identity);
+  }
+
+  async createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult> {
+    await this.enter(context);
+    const { image: wanted, upload: begin } = checkAgainst(createImageSchema, request);
+    if (context.identity.readOnly) throw readOnly();
+    if (wanted.status === 'active' && (wanted.sizeBytes !== 0 || begin !== undefined)) {
+      throw invalidRequest('Only an image of no bytes may be active from the start.');
+    }
+    const id = wanted.id ?? randomUUID();
+    if (this.images.has(id)) {
+      throw new DomainError('image_exists', `Image ID ${id} already exists!`, {
+        details: { imageId: id },
+      });
+    }
+    const image: FakeImage = {
+      record: newRecord(id, structuredClone(wanted), this.now(), context.identity),
+      members: new Map(),
+      uploadId: null,
+      beforeDeletion: null,
+    };
+    const lease = begin === undefined ? null : this.claim(image, begin);
+    this.images.set(id, image);
+    return { image: present(image.record, context.identity), lease };
+  }
+
+  async updateImage(
+    imageId: string,
+    request: UpdateImageRequest,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    await this.enter(context);
+    const changes = structuredClone(checkAgainst(updateImageSchema, request));
+    const image = this.changeable(imageId, context.identity);
+    const { record } = image;
+    if (changes.ifStatus !== undefined && !changes.ifStatus.includes(record.status)) {
+      throw conflict(imageId);
+    }
+    Object.assign(record, allowedFields(changes.fields ?? {}, context.identity));
+    if (changes.properties) {
+      record.properties = changedProperties(record.properties, changes.properties);
+    }
+    if (changes.tags) record.tags = [...new Set(changes.tags)];
+    record.updatedAt = this.now();
+    return present(record, context.identity);
+  }
+
+  async beginUpload(
+    imageId: string,
+    request: BeginUpload,
+    context: CallContext,
+  ): Promise<BeginUploadResult> {
+    await this.enter(context);
+    const begin = checkAgainst(beginUploadSchema, request);
+    const image = this.changeable(imageId, context.identity);
+    const lease = this.claim(image, begin);
+    return { image: present(image.record, context.identity), lease };
+  }
+
+  async heartbeat(
+    imageId: string,
+    uploadId: string,
+    beat: UploadHeartbeat,
+    context: CallContext,
+  ): Promise<UploadLease> {
+    await this.enter(context);
+    const { reserveBytes } = checkAgainst(uploadHeartbeatSchema, beat);
+    const { upload } = this.uploadOf(imageId, uploadId, context.identity);
+    if (upload.state !== 'live') throw fenced(upload);
+    upload.expiresAtMs = this.nowMs() + LEASE_SECONDS * 1_000;
+    if (reserveBytes !== undefined && reserveBytes > upload.reservedBytes) {
+      this.checkQuota(upload, reserveBytes);
+      upload.reservedBytes = reserveBytes;
+    }
+    return leaseOf(upload);
+  }
+
+  async commitUpload(
+    imageId: string,
+    uploadId: string,
+    request: CommitUpload,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    await this.enter(context);
+    const { location, ...result } = structuredClone(checkAgainst(commitUploadSchema, request));
+    const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
+    const { record } = image;
+    if (record.deleted) {
+      throw new DomainError('image_deleted', `Image ${imageId} was deleted during its upload.`, {
+        details: { imageId },
+      });
+    }
+    if (upload.state === 'committed') return present(record, context.identity);
+    if (upload.state !== 'live' || image.uploadId !== uploadId) throw fenced(upload);
+    this.checkQuota(upload, result.sizeBytes);
+    transition(image, 'active');
+    Object.assign(record, result);
+    record.locations.push({ id: this.nextLocationId++, ...location, status: 'active' });
+    record.updatedAt = this.now();
+    upload.state = 'committed';
+    upload.reservedBytes = 0;
+    return present(record, context.identity);
+  }
+
+  async abandonUpload(
+    imageId: string,
+    uploadId: string,
+    request: AbandonUpload,
+    context: CallContext,
+  ): Promise<AbandonResult> {
+    await this.enter(context);
+    const { locationUrl } = checkAgainst(abandonUploadSchema, request);
+    const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
+    this.end(upload, 'abandoned');
+    return {
+      state: upload.state,
+      imageStatus: image.record.status,
+      blobRemovable: locationUrl !== null && this.isRemovable(locationUrl, upload),
+    };
+  }
+
+  async getUpload(imageId: string, uploadId: string, context: CallContext): Promise<UploadInfo> {
+    await this.enter(context);
+    const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
+    return {
+      uploadId,
+      imageId,
+      state: upload.state,
+      image: present(image.record, context.identity),
+    };
+  }
+
+  async beginDeletion(
+    imageId: string,
+    request: BeginDeletion,
+    context: CallContext,
+  ): Promise<DeletionPlan> {
+    await this.enter(context);
+    checkAgainst(beginDeletionSchema, request);
+    const image = this.visible(imageId, context.identity);
+    checkMayChange(context.identity, image);
+    const { record } = image;
+    if (record.status === 'deleted') throw imageNotFound(imageId);
+    if (record.status === 'pending_delete') {
+      throw new DomainError('image_pending_delete', `Image ${imageId} is being deleted.`, {
+        details: { imageId },
+      });
+    }
+    if (record.protected) {
+      throw new DomainError(
+        'image_protected',
+        `Image ${imageId} is protected and cannot be deleted.`,
+        { details: { imageId } },
+      );
+    }
+    for (const upload of this.uploads.values()) {
+      if (upload.imageId === imageId && upload.state === 'live') upload.state = 'void';
+    }
+    const before = structuredClone(record);
+    const hasData = record.locations.length > 0;
+    transition(image, hasData ? 'pending_delete' : 'deleted');
+    if (hasData) image.beforeDeletion = before;
+    markDeleted(record, this.now());
+    return { image: present(record, context.identity), locations: before.locations };
+  }
+
+  async finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
+    await this.enter(context);
+    const image = this.deletable(imageId, context.identity);
+    if (image.record.status !== 'deleted') {
+      if (image.record.status !== 'pending_delete') throw conflict(imageId);
+      transition(image, 'deleted');
+      image.beforeDeletion = null;
+      image.members.clear();
+      markDeleted(image.record, this.now());
+    }
+    return present(image.record, context.identity);
+  }
+
+  async revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
+    await this.enter(context);
+    const image = this.deletable(imageId, context.identity);
+    if (image.record.status !== 'pending_delete' || image.beforeDeletion === null) {
+      throw conflict(imageId);
+    }
+    image.record = { ...image.beforeDeletion, updatedAt: this.now() };
+    image.beforeDeletion = null;
+    return present(image.record, context.identity);
+  }
+
+  /** Every call starts here: the caller may be gone, and leases may have run out. */
+  private async enter({ signal }: CallContext): Promise<void> {
+    await Promise.resolve();
+    if (signal?.aborted === true) {
+      const reason: unknown = signal.reason;
+      throw reason instanceof DomainError
+        ? reason
+        : new DomainError('client_gone', 'The request was given up.', { cause: reason });
+    }
+    for (const upload of this.uploads.values()) {
+      if (upload.expiresAtMs <= this.nowMs()) this.end(upload, 'expired');
+    }
+  }
+
+  private existing(imageId: string): FakeImage {
+    const image = this.images.get(imageId);
+    if (image === undefined) throw imageNotFound(imageId);
+    return image;
+  }
+
+  private visible(imageId: string, identity: Identity): FakeImage {
+    const image = this.existing(imageId);
+    if (!isVisibleTo(identity, image)) throw imageNotFound(imageId);
+    return image;
+  }
+
+  private changeable(imageId: string, identity: Identity): FakeImage {
+    const image = this.visible(imageId, identity);
+    if (image.record.deleted) throw imageNotFound(imageId);
+    checkMayChange(identity, image);
+    return image;
+  }
+
+  /** An image whose deletion may have begun. */
+  private deletable(imageId: string, identity: Identity): FakeImage {
+    const image = this.existing(imageId);
+    if (!wasVisibleTo(identity, image)) throw imageNotFound(imageId);
+    checkMayChange(identity, image);
+    return image;
+  }
+
+  /** An upload and its image, which may be deleted by now, for who may change the image. */
+  private uploadOf(imageId: string, uploadId: string, identity: Identity) {
+    const upload = this.uploads.get(uploadId);
+    if (upload?.imageId !== imageId) {
+      throw new DomainError('not_found', `Upload ${uploadId} of image ${imageId} is not known.`, {
+        details: { imageId, uploadId },
+      });
+    }
+    const image = this.existing(imageId);
+    // The project the upload counts for goes on with it when the image changes hands meanwhile.
+    const isOwnUpload = upload.owner !== null && upload.owner === identity.projectId;
+    if (identity.readOnly || !isOwnUpload) checkMayChange(identity, image);
+    return { image, upload };
+  }
+
+  private claim(image: FakeImage, begin: BeginUpload): UploadLease {
+    const { record } = image;
+    if (record.status !== 'queued') throw conflict(record.id);
+    const upload: FakeUpload = {
+      uploadId: begin.uploadId,
+      imageId: record.id,
+      state: 'live',
+      failureStatus: begin.failureStatus,
+      owner: record.owner,
+      reservedBytes: begin.expectedSizeBytes ?? 0,
+      quotaBytes: begin.storageQuotaBytes,
+      expiresAtMs: this.nowMs() + LEASE_SECONDS * 1_000,
+    };
+    this.checkQuota(upload, upload.reservedBytes);
+    if (this.uploads.has(begin.uploadId)) throw conflict(record.id);
+    transition(image, 'saving');
+    image.uploadId = begin.uploadId;
+    record.updatedAt = this.now();
+    this.uploads.set(begin.uploadId, upload);
+    return leaseOf(upload);
+  }
+
+  /** Ends an upload that came to nothing, unless it has ended; one that is void stays so. */
+  private end(upload: FakeUpload, state: 'abandoned' | 'expired'): void {
+    upload.reservedBytes = 0;
+    if (upload.state !== 'live') return;
+    upload.state = state;
+    const image = this.images.get(upload.imageId);
+    if (image?.uploadId !== upload.uploadId) return;
+    transition(image, upload.failureStatus);
+    image.record.updatedAt = this.now();
+  }
+
+  private checkQuota(upload: FakeUpload, bytes: number): void {
+    checkQuota(upload, bytes, this.images.values(), this.uploads.values());
+  }
+
+  private isRemovable(url: string, upload: FakeUpload): boolean {
+    for (const { record, beforeDeletion } of this.images.values()) {
+      const locations = beforeDeletion?.locations ?? record.locations;
+      if (locations.some((location) => location.url === url)) return false;
+    }
+    return ![...this.uploads.values()].some(
+      (other) => other !== upload && other.imageId === upload.imageId && other.state === 'live',
+    );
+  }
+
+  private nowMs(): number {
+    return this.clock() + this.clockOffsetMs;
+  }
+
+  private now(): string {
+    return toWireTime(new Date(this.nowMs()));
+  }
+}

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { abandonCases } from './contract/abandon-cases';
+import { changeRightsCases } from './contract/change-rights-cases';
+import type { RegistryContractHarness, RegistryUnderTest } from './contract/contract-harness';
+import { ContractWorld } from './contract/contract-world';
+import { createCases } from './contract/create-cases';
+import { deletionCases } from './contract/deletion-cases';
+import { generalCases } from './contract/general-cases';
+import { listFilterCases } from './contract/list-filter-cases';
+import { listOrderCases } from './contract/list-order-cases';
+import { quotaCases } from './contract/quota-cases';
+import { updateCases } from './contract/update-cases';
+import { uploadCases } from './contract/upload-cases';
+import { visibilityCases } from './contract/visibility-cases';
+
+/**
+ * What every `Registry` does, whatever is behind it. The cases need no empty registry: each works
+ * in projects of its own.
+ */
+export function describeRegistryContract(name: string, harness: RegistryContractHarness): void {
+  describe(`${name} keeps the registry contract`, () => {
+    let underTest: RegistryUnderTest;
+
+    beforeAll(async () => {
+      underTest = await harness.start();
+    });
+
+    afterAll(async () => {
+      await underTest.close();
+    });
+
+    const newWorld = () => new ContractWorld(underTest);
+
+    describe('in general', () => generalCases(newWorld));
+    describe('who sees an image', () => visibilityCases(newWorld));
+    describe('who changes an image', () => changeRightsCases(newWorld));
+    describe('creating', () => createCases(newWorld));
+    describe('updating', () => updateCases(newWorld));
+    describe('filtering lists', () => listFilterCases(newWorld));
+    describe('ordering and paging lists', () => listOrderCases(newWorld));
+    describe('uploading', () => uploadCases(newWorld));
+    describe('abandoning uploads', () => abandonCases(newWorld));
+    describe('storage quota', () => quotaCases(newWorld));
+    describe('deleting', () => deletionCases(newWorld));
+  });
+}

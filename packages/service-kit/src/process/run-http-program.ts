@@ -1,0 +1,127 @@
+import type { Express } from 'express';
+import { loadConfig, type LoadedConfig } from '../config/load-config';
+import type { ConfigOf, OptionTable } from '../config/options';
+import type { Readiness } from '../http/health';
+import { HttpService } from '../http/http-service';
+import { createLogger, type Logger } from '../logger';
+import { logFile, readServiceKey, readTlsFiles, type ServiceOptionTable } from '../service-options';
+import { exitOnStartError, runService } from './run-service';
+
+/** A service built from its configuration, before it listens. */
+export interface HttpApplication {
+  app: Express;
+  readiness: Readiness;
+  /** Begins what runs beside the requests. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+export interface ProgramEnvironment {
+  logger: Logger;
+  release: string;
+  /** Aborted when transfers that still run must take their abort path. */
+  shutdown: AbortSignal;
+}
+
+export interface HttpProgram<T extends OptionTable & ServiceOptionTable> {
+  name: string;
+  release: string;
+  options: T;
+  /** Read when the command line names no file. */
+  defaultFiles: readonly string[];
+  /**
+   * Checks that concern several options, before anything is started.
+   * @throws Error that names the options at fault.
+   */
+  check?(config: ConfigOf<T>): void;
+  /** @throws Error when the service cannot run as configured. */
+  create(config: ConfigOf<T>, environment: ProgramEnvironment): Promise<HttpApplication>;
+}
+
+/** After the drain time the abort path has this long, then the process is killed. */
+const STOP_MARGIN_SECONDS = 20;
+
+/** The main function of a service: configuration, log, workers, listener, signals. */
+export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
+  program: HttpProgram<T>,
+): void {
+  const { loaded, secrets } = readConfig(program);
+  const { config } = loaded;
+  // What this function reads is in every table: the compiler cannot see it through T.
+  const options = (config as unknown as ConfigOf<ServiceOptionTable>).DEFAULT;
+  // Upstream's umask: neither data nor logs are for everybody on the host.
+  process.umask(0o027);
+  const logger = createLogger({
+    name: program.name,
+    debug: options.debug,
+    json: options.use_json,
+    file: logFile(program.name, options),
+    secrets,
+  });
+  void runService({
+    logger,
+    workers: options.workers,
+    stopTimeoutMs:
+      (options.shutdown_delay + options.graceful_shutdown_timeout + STOP_MARGIN_SECONDS) * 1000,
+    onPrimary: () => {
+      for (const warning of loaded.warnings) logger.warn(warning);
+      logger.info(`${program.name} ${program.release} starts`, {
+        config: loaded.files.join(',') || 'defaults',
+      });
+    },
+    start: async () => {
+      const stopping = new AbortController();
+      const service = await program.create(config, {
+        logger,
+        release: program.release,
+        shutdown: stopping.signal,
+      });
+      const http = new HttpService({
+        handler: service.app,
+        logger,
+        tls: readTlsFiles(options),
+        backlog: options.backlog,
+        keepAliveTimeoutMs: options.client_socket_timeout * 1000,
+        maxHeaderBytes: options.max_header_line * 4,
+        onAbort: () => stopping.abort(),
+      });
+      const port = await http.listen(options.bind_host, options.bind_port);
+      logger.info(`Listening on ${options.bind_host}:${port}`);
+      service.start();
+      return {
+        stop: async () => {
+          service.readiness.drain();
+          await http.stop({
+            delayMs: options.shutdown_delay * 1000,
+            drainTimeoutMs: options.graceful_shutdown_timeout * 1000,
+          });
+          await service.close();
+        },
+        abort: () => stopping.abort(),
+      };
+    },
+  });
+}
+
+function readConfig<T extends OptionTable & ServiceOptionTable>(
+  program: HttpProgram<T>,
+): { loaded: LoadedConfig<T>; secrets: string[] } {
+  try {
+    const loaded = loadConfig(program.options, {
+      program: program.name,
+      argv: process.argv.slice(2),
+      // eslint-disable-next-line no-restricted-properties -- this is the main function of the services
+      env: process.env,
+      defaultFiles: program.defaultFiles,
+    });
+    const { service_auth: auth } = loaded.config as unknown as ConfigOf<ServiceOptionTable>;
+    const serviceKey = readServiceKey(auth);
+    program.check?.(loaded.config);
+    return {
+      loaded,
+      secrets: serviceKey === undefined ? loaded.secrets : [...loaded.secrets, serviceKey],
+    };
+  } catch (error) {
+    exitOnStartError(program.name, error);
+  }
+}

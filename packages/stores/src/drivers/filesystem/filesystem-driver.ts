@@ -1,0 +1,222 @@
+import { constants } from 'node:fs';
+import { lstat, open, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { StoreConfigurationError } from '../../store-configuration-error';
+import { blobMissing, rangeOutsideBlob } from '../../store-errors';
+import type {
+  AddRequest,
+  AddedBlob,
+  GetOptions,
+  OpenedBlob,
+  StoreContext,
+  StoreDriver,
+  StoreType,
+  UnfinishedBlob,
+  UploadName,
+} from '../../store-driver';
+import type { StoreOptions } from '../../store-options';
+import {
+  SCHEMES,
+  asMissing,
+  findDirectory,
+  locateBlob,
+  parseLocation,
+  toLocation,
+} from './blob-location';
+import type { BlobPlace } from './blob-location';
+import { chooseDirectory, prepareDataDirectory } from './data-directory';
+import type { DataDirectory } from './data-directory';
+import { FILESYSTEM_OPTIONS, readFilesystemOptions } from './filesystem-options';
+import type { FilesystemSettings } from './filesystem-options';
+import { metadataFor, readMountMetadata } from './mount-metadata';
+import type { MountMetadata } from './mount-metadata';
+import { listParts, partDirectory, partName, removePart } from './part-directory';
+import { readBlob } from './read-blob';
+import { syncDirectory } from './sync-directory';
+import { toDeleteError, toReadError, toWriteError } from './system-errors';
+import { discardBlob, writeBlob } from './write-blob';
+
+/**
+ * Blobs as files named by image id in one or several directories, readable by upstream and the
+ * other way round (stores sheet §3).
+ */
+export class FilesystemDriver implements StoreDriver {
+  readonly schemes = SCHEMES;
+  readonly capabilities = { add: true, delete: true, partialRead: true };
+  readonly properties: Readonly<Record<string, unknown>>;
+  readonly metadataTimeoutMs: number | undefined;
+
+  private constructor(
+    private readonly directories: readonly DataDirectory[],
+    private readonly mounts: readonly MountMetadata[],
+    private readonly settings: FilesystemSettings,
+    private readonly context: StoreContext,
+  ) {
+    this.metadataTimeoutMs = settings.timeoutMs;
+    this.properties = {
+      data_dir: directories[0]?.path,
+      chunk_size: settings.chunkBytes,
+      thin_provisioning: settings.thinProvisioning,
+    };
+  }
+
+  /** @throws StoreConfigurationError */
+  static async create(options: StoreOptions, context: StoreContext): Promise<FilesystemDriver> {
+    const settings = readFilesystemOptions(options, context);
+    const mounts =
+      settings.metadataFile === undefined
+        ? []
+        : await readMountMetadata(settings.metadataFile, context);
+    const directories = await prepareAll(settings, context);
+    if (settings.metadataFile !== undefined) {
+      for (const { path } of directories.filter(({ path }) => !metadataFor(path, mounts))) {
+        context.warn(
+          `store ${context.storeId}: no mountpoint in ${settings.metadataFile} holds ${path}`,
+        );
+      }
+    }
+    return new FilesystemDriver(directories, mounts, settings, context);
+  }
+
+  claims(locationUrl: string): boolean {
+    const path = parseLocation(locationUrl);
+    return path !== undefined && findDirectory(path, this.directories) !== undefined;
+  }
+
+  async add(request: AddRequest): Promise<AddedBlob> {
+    const directory = await chooseDirectory(this.directories, request.expectedSizeBytes ?? 0);
+    const blob = await writeBlob(directory.path, request, {
+      ...this.settings,
+      warn: (message) => {
+        this.context.warn(`store ${this.context.storeId}: ${message}`);
+      },
+    });
+    return {
+      locationUrl: toLocation(blob.path),
+      sizeBytes: blob.sizeBytes,
+      metadata: { ...metadataFor(directory.path, this.mounts) },
+      discard: () => discardBlob(directory.path, request, blob, this.settings.sync),
+    };
+  }
+
+  async get(locationUrl: string, { range, signal }: GetOptions = {}): Promise<OpenedBlob> {
+    const file = await this.open(await locateBlob(locationUrl, this.directories));
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) throw blobMissing();
+      const wanted = range ?? { offset: 0, length: found.size };
+      if (wanted.offset + wanted.length > found.size) throw rangeOutsideBlob();
+      signal?.throwIfAborted();
+      return {
+        stream: readBlob(file, wanted, this.settings.chunkBytes, signal),
+        sizeBytes: found.size,
+      };
+    } catch (error) {
+      await file.close();
+      throw toReadError(error);
+    }
+  }
+
+  async sizeOf(locationUrl: string): Promise<number> {
+    const place = await locateBlob(locationUrl, this.directories);
+    return this.sizeAt(place);
+  }
+
+  async delete(locationUrl: string): Promise<void> {
+    const place = await locateBlob(locationUrl, this.directories);
+    await this.sizeAt(place);
+    try {
+      await unlink(place.path);
+      if (this.settings.sync) await syncDirectory(dirname(place.path));
+    } catch (error) {
+      throw toDeleteError(await asMissing(error, place.directory));
+    }
+  }
+
+  async listUnfinished(): Promise<UnfinishedBlob[]> {
+    try {
+      const lists = await Promise.all(this.directories.map(({ path }) => listParts(path)));
+      return lists.flat();
+    } catch (error) {
+      throw toReadError(error);
+    }
+  }
+
+  async removeUnfinished(name: UploadName): Promise<void> {
+    try {
+      await Promise.all(this.directories.map(({ path }) => removePart(path, name)));
+    } catch (error) {
+      throw toDeleteError(error);
+    }
+  }
+
+  async checkWritable(): Promise<void> {
+    try {
+      await Promise.all(this.directories.map(({ path }) => createAndRemove(path)));
+    } catch (error) {
+      throw toWriteError(error);
+    }
+  }
+
+  /** Every file is closed by the operation that opened it. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  // O_NONBLOCK: a FIFO under a blob's name must not hang the open.
+  private async open(place: BlobPlace): Promise<FileHandle> {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    try {
+      return await open(place.path, flags);
+    } catch (error) {
+      throw toReadError(await asMissing(error, place.directory));
+    }
+  }
+
+  private async sizeAt(place: BlobPlace): Promise<number> {
+    try {
+      const found = await lstat(place.path);
+      if (!found.isFile()) throw blobMissing();
+      return found.size;
+    } catch (error) {
+      throw toReadError(await asMissing(error, place.directory));
+    }
+  }
+}
+
+export const filesystemStore: StoreType = {
+  options: FILESYSTEM_OPTIONS,
+  create: (options, context) => FilesystemDriver.create(options, context),
+};
+
+async function prepareAll(
+  settings: FilesystemSettings,
+  context: StoreContext,
+): Promise<DataDirectory[]> {
+  const outcomes = await Promise.allSettled(
+    settings.directories.map((wanted) => prepareDataDirectory(wanted, settings, context)),
+  );
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+  if (failures.length > 0) {
+    const reasons: unknown[] = failures.map(({ reason }) => reason as unknown);
+    throw new StoreConfigurationError(
+      reasons.flatMap((reason) =>
+        reason instanceof StoreConfigurationError ? reason.problems : [String(reason)],
+      ),
+      { cause: reasons[0] },
+    );
+  }
+  return outcomes
+    .filter((outcome) => outcome.status === 'fulfilled')
+    .map(({ value }) => value)
+    .sort((a, b) => b.priority - a.priority);
+}
+
+async function createAndRemove(directory: string): Promise<void> {
+  const probe = join(await partDirectory(directory), partName(randomUUID(), randomUUID()));
+  const file = await open(probe, 'wx', 0o640);
+  await file.close();
+  await unlink(probe);
+}

@@ -1,0 +1,11 @@
+export { InstrumentedStore } from './instrumented-store';
+export type { StoreIdentity } from './instrumented-store';
+export { MemoryDriver } from './drivers/memory/memory-driver';
+export { StoreConfigurationError } from './store-configuration-error';
+export type * from './store-driver';
+export type { OperationMetrics, StoreMetrics, StoreOperation } from './store-metrics';
+export type { StoreOptionTable, StoreOption, StoreOptions } from './store-options';
+export { StoreSet } from './store-set';
+export type { StoreConfig, StoreInfo, StoreSetConfig, StoreSetEnvironment } from './store-set';
+export { STORE_TYPES } from './store-types';
+export type { StoreTypes } from './store-types';

@@ -1,0 +1,157 @@
+import type { StoreOptionTable, StoreOptions } from './store-options';
+
+/**
+ * Bytes on their way from a producer to one consumer. A chunk is valid only until the next one is
+ * requested: producers recycle their buffers, so a consumer that keeps bytes copies them, and
+ * nothing that reads ahead (such as `Readable.from`) may stand between the two.
+ *
+ * A source throws to abort. When it ends, its producer has verified what it knows about the bytes
+ * (declared size, hash, inspection), so nothing may become visible before it has ended.
+ */
+export type ByteSource = AsyncIterable<Uint8Array>;
+
+/** An open blob. Iterate it to its end, or call `return()`: both free what it holds. */
+export interface BlobStream extends AsyncIterableIterator<Uint8Array, undefined> {
+  return(): Promise<IteratorResult<Uint8Array, undefined>>;
+}
+
+/** One attempt to store the bytes of an image, named by the image and by the attempt. */
+export interface UploadName {
+  /** Canonical UUID. */
+  imageId: string;
+  /** Canonical UUID, the fencing token of the attempt: no two attempts share one. */
+  uploadId: string;
+}
+
+export interface AddRequest extends UploadName {
+  source: ByteSource;
+  /** Bytes announced by the client, when it announced any. */
+  expectedSizeBytes?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface AddedBlob {
+  locationUrl: string;
+  sizeBytes: number;
+  /** To be stored beside the location: strings, lists and objects all the way down. */
+  metadata: Record<string, unknown>;
+  /**
+   * Removes exactly the blob that this add made visible, never one that took its name later. To be
+   * called only on the registry's word that no image owns it. A blob already gone is a success.
+   */
+  discard(): Promise<void>;
+}
+
+export interface ByteRange {
+  offset: number;
+  length: number;
+}
+
+export interface GetOptions {
+  /** Must lie within the blob. */
+  range?: ByteRange | undefined;
+  /** Ends the stream with the signal's reason and frees what it holds. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface OpenedBlob {
+  stream: BlobStream;
+  /** Size of the whole blob, also when only a range of it is read. */
+  sizeBytes: number;
+}
+
+/** What an add left behind when its process died, invisible to readers. */
+export interface UnfinishedBlob extends UploadName {
+  /** Since the last byte was written. */
+  ageSeconds: number;
+  sizeBytes: number;
+}
+
+/** Optional abilities. The instrumented store never asks a driver for one it lacks. */
+export interface StoreCapabilities {
+  readonly add: boolean;
+  readonly delete: boolean;
+  readonly partialRead: boolean;
+}
+
+/**
+ * A place for image bytes. Drivers are always used behind an `InstrumentedStore`, which checks
+ * arguments and capabilities, counts, enforces the announced size, makes every source abortable and
+ * names the store in errors; a driver repeats none of that.
+ *
+ * Drivers reject with `DomainError`s of the `store_` family, with the underlying error as `cause`
+ * and a message that a client may read: no path, no host, no credential. What they do not know how
+ * to name they let through; it becomes `store_failed`.
+ */
+export interface StoreDriver {
+  /** URI schemes of the locations this store can read, in lower case. */
+  readonly schemes: readonly string[];
+  readonly capabilities: StoreCapabilities;
+  /** What `/v2/info/stores/detail` shows of this store, under upstream's names. */
+  readonly properties: Readonly<Record<string, unknown>>;
+  /** Time limit of everything but the transfer of bytes, where the store's own options set one. */
+  readonly metadataTimeoutMs?: number | undefined;
+
+  /**
+   * Whether a location has exactly the form this store writes and lies within its area. Looks at
+   * the text only; says nothing about the blob being there.
+   */
+  claims(locationUrl: string): boolean;
+
+  /**
+   * Stores the source's bytes durably. All or nothing: the blob becomes visible only after the
+   * source ended, and on an error, an abort or a failing source nothing remains. The source's own
+   * error and the signal's reason are thrown unchanged.
+   * @throws `store_duplicate` when both names of the attempt are taken, `store_full`,
+   * `store_write_denied`, `store_unavailable`.
+   */
+  add(request: AddRequest): Promise<AddedBlob>;
+
+  /**
+   * Opens a blob: once this resolves the blob was there and readable. The stream yields exactly the
+   * range (or the whole) as it was at that moment; a blob that turns out shorter ends with
+   * `store_blob_corrupt`, never with a clean short end.
+   * @throws `store_blob_missing` also for a location outside this store's area;
+   * `store_blob_corrupt` when the range does not lie within the blob; `store_unavailable`.
+   */
+  get(locationUrl: string, options?: GetOptions): Promise<OpenedBlob>;
+
+  /** @throws `store_blob_missing`, `store_unavailable`. */
+  sizeOf(locationUrl: string): Promise<number>;
+
+  /**
+   * Removes a blob for good. Running readers finish or fail, they never end short and clean.
+   * @throws `store_blob_missing`, which a caller that wants the blob gone takes as success;
+   * `store_in_use`, `store_delete_denied`, `store_unavailable`.
+   */
+  delete(locationUrl: string): Promise<void>;
+
+  /** What adds of processes that died left behind, and what running adds have written so far. */
+  listUnfinished(): Promise<UnfinishedBlob[]>;
+
+  /** Removes what `listUnfinished` told of. Nothing there is a success. Blobs are out of reach. */
+  removeUnfinished(name: UploadName): Promise<void>;
+
+  /** Cheap proof that an add could begin now. Rejects like `add`. */
+  checkWritable(): Promise<void>;
+
+  /** Frees connections. Transfers still running may fail. */
+  close(): Promise<void>;
+}
+
+export interface StoreContext {
+  storeId: string;
+  /** For the operator's log. */
+  warn: (message: string) => void;
+}
+
+/** A kind of store an operator can configure. */
+export interface StoreType {
+  /** Upstream's option names, and own ones. */
+  readonly options: StoreOptionTable;
+  /**
+   * Builds a store that is ready for use.
+   * @throws StoreConfigurationError naming option, value and remedy.
+   */
+  create(options: StoreOptions, context: StoreContext): Promise<StoreDriver>;
+}

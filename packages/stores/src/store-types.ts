@@ -1,0 +1,12 @@
+import { filesystemStore } from './drivers/filesystem/filesystem-driver';
+import { memoryStore } from './drivers/memory/memory-driver';
+import type { StoreType } from './store-driver';
+
+export type StoreTypes = Readonly<Record<string, StoreType>>;
+
+/** Every kind of store there is, by the type names of upstream's `enabled_backends` and `stores`. */
+export const STORE_TYPES: StoreTypes = {
+  file: filesystemStore,
+  filesystem: filesystemStore,
+  memory: memoryStore,
+};

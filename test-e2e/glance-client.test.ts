@@ -1,0 +1,158 @@
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { DATABASES, Deployment } from './support/deployment';
+
+jest.setTimeout(180_000);
+
+const run = promisify(execFile);
+const PYTHON = '/usr/bin/python3';
+
+/** What the tests of this file need, and whether it is there. */
+const found =
+  spawnSync(PYTHON, ['-c', 'import glanceclient'], { env: {} }).status === 0 &&
+  spawnSync('qemu-img', ['--version']).status === 0;
+if (!found) {
+  const text =
+    'NO glance CLIENT OR qemu-img: their tests are SKIPPED (python3-glanceclient, qemu-utils)';
+  if (process.env['CI'] !== undefined) throw new Error(text);
+  process.stderr.write(`\n${text}\n\n`);
+}
+const describeWithClient = found ? describe : describe.skip;
+
+describeWithClient.each(DATABASES)('the unmodified glance client on %s', (database) => {
+  let deployment: Deployment;
+
+  beforeAll(async () => {
+    deployment = await Deployment.start({ database, nodes: 2 });
+  });
+
+  afterAll(async () => {
+    await deployment.stop();
+  });
+
+  /**
+   * Runs the client as Debian ships it, against the given node, on a terminal of its own: from
+   * anything else it would take its standard input for image data.
+   */
+  async function glance(node: number, ...args: string[]): Promise<string> {
+    const words = [PYTHON, '/usr/bin/glance', '--os-image-api-version', '1', ...args];
+    const command = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+    const client = spawn('script', ['-qefc', command, '/dev/null'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        PATH: '/usr/bin:/bin',
+        OS_IMAGE_URL: deployment.apiUrls[node],
+        OS_AUTH_TOKEN: 'none',
+        PYTHONWARNINGS: 'ignore',
+        COLUMNS: '200',
+      },
+    });
+    let output = '';
+    client.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(client, 'close')) as [number | null];
+    if (code !== 0) throw new Error(output);
+    return output.replaceAll('\r', '');
+  }
+
+  const field = (table: string, name: string): string =>
+    new RegExp(`\\| ${name.replaceAll("'", "\\'")}\\s+\\| (.*?)\\s+\\|`).exec(table)?.[1] ?? '';
+
+  it('uploads, lists, shows, downloads, changes and deletes real images', async () => {
+    const qcow2 = path.join(deployment.directory, 'disk.qcow2');
+    const raw = path.join(deployment.directory, 'random.raw');
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', qcow2, '64M']);
+    await run('qemu-io', ['-f', 'qcow2', '-c', 'write -P 7 1M 3M', qcow2]).catch(() => undefined);
+    await writeFile(raw, randomBytes(16 * 1024 * 1024));
+
+    const ids: string[] = [];
+    for (const [file, format] of [
+      [qcow2, 'qcow2'],
+      [raw, 'raw'],
+    ] as const) {
+      const created = await glance(
+        0,
+        'image-create',
+        '--name',
+        `my-${format}`,
+        '--disk-format',
+        format,
+        '--container-format',
+        'bare',
+        '--property',
+        'os_distro=debian',
+        '--file',
+        file,
+      );
+      expect(field(created, 'status')).toBe('active');
+      const id = field(created, 'id');
+      ids.push(id);
+
+      const copy = path.join(deployment.directory, `copy.${format}`);
+      await glance(1, 'image-download', '--file', copy, id);
+      expect((await readFile(copy)).equals(await readFile(file))).toBe(true);
+    }
+
+    const list = await glance(1, 'image-list');
+    expect(list).toContain('my-qcow2');
+    expect(list).toContain('my-raw');
+    expect(await glance(1, 'image-list', '--name', 'my-raw')).not.toContain('my-qcow2');
+
+    const [id] = ids as [string, string];
+    const shown = await glance(1, 'image-show', id);
+    expect(field(shown, "Property 'os_distro'")).toBe('debian');
+
+    const updated = await glance(
+      0,
+      'image-update',
+      '--name',
+      'renamed',
+      '--property',
+      'arch=x86_64',
+      '--min-ram',
+      '512',
+      id,
+    );
+    expect(field(updated, 'name')).toBe('renamed');
+    expect(field(updated, 'min_ram')).toBe('512');
+    expect(field(updated, "Property 'os_distro'")).toBe('debian');
+    const purged = await glance(0, 'image-update', '--purge-props', '--property', 'arch=arm', id);
+    expect(field(purged, "Property 'arch'")).toBe('arm');
+    expect(purged).not.toContain('os_distro');
+
+    for (const each of ids) await glance(1, 'image-delete', each);
+    expect(await glance(0, 'image-list')).not.toContain('renamed');
+    expect(await deployment.filesInStore()).toEqual([]);
+  });
+
+  it('pages through more images than one answer holds', async () => {
+    const ids: string[] = [];
+    for (let index = 0; index < 45; index += 1) {
+      const answer = await fetch(`${deployment.apiUrl}/v1/images`, {
+        method: 'POST',
+        headers: { 'x-image-meta-name': `page-${index}` },
+      });
+      ids.push((await answer.json()).image.id);
+    }
+    const list = await glance(0, 'image-list', '--page-size', '10');
+    for (let index = 0; index < 45; index += 1) expect(list).toContain(`page-${index} `);
+    await Promise.all(
+      ids.map((id) => fetch(`${deployment.apiUrl}/v1/images/${id}`, { method: 'DELETE' })),
+    );
+  });
+
+  it('explains a refusal in words', async () => {
+    const attempt = glance(
+      0,
+      'image-create',
+      '--disk-format',
+      'floppy',
+      '--container-format',
+      'bare',
+    );
+    await expect(attempt).rejects.toThrow("Invalid disk format 'floppy' for image.");
+  });
+});
