@@ -94,7 +94,8 @@ describe.each(DATABASES)('the processes on %s', (database) => {
     await deployment.stop();
     deployment = await Deployment.start({
       database,
-      registry: { uploads: ['lease_seconds = 1', 'sweep_interval = 0.2'] },
+      registry: { uploads: ['lease_seconds = 4', 'sweep_interval = 0.2'] },
+      api: { transfer: ['sweep_interval = 0.2'] },
     });
     const id = randomUUID();
     const upload = halfUpload(id, 2_000_000);
@@ -103,7 +104,7 @@ describe.each(DATABASES)('the processes on %s', (database) => {
     api!.child.kill('SIGKILL');
     await expect(upload.answer).rejects.toThrow();
     await deployment.restart(api!);
-    await becomes(id, 'killed');
+    await eventually(async () => expect(await status(id)).toBe('killed'), 20_000);
     await eventually(async () => expect(await deployment.filesInStore()).toEqual([]));
   });
 

@@ -1,4 +1,5 @@
 import {
+  HTTP_STATUS,
   accessLogMiddleware,
   errorMiddleware,
   headerLimitsMiddleware,
@@ -9,7 +10,6 @@ import {
 } from '@glance/service-kit';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import { authenticationMiddleware, type AuthenticationOptions } from './auth/authenticate';
-import { HTTP_STATUS } from './http-status';
 import { renderError } from './v1/error-view';
 import { noSuchRoute } from './v1/router';
 import { versionNegotiation, type VersionOptions } from './versions/version-negotiation';

@@ -10,7 +10,7 @@ import {
   type Logger,
 } from '@glance/service-kit';
 import express, { type Express, type Response } from 'express';
-import { HTTP_STATUS } from './http-status';
+import { INTERNAL_HTTP_STATUS } from './http-status';
 import { methodNotAllowed, noSuchRoute } from './http/method-not-allowed';
 import { serviceAuthentication } from './http/service-authentication';
 import type { DeletionService } from './deletions/deletion-service';
@@ -60,7 +60,7 @@ export function createApp(options: AppOptions): Express {
   app.use(
     errorMiddleware({
       logger: options.logger,
-      statusOf: HTTP_STATUS,
+      statusOf: INTERNAL_HTTP_STATUS,
       render: (_req, res: Response, status, { code, message, details }) => {
         if (status === 503) res.setHeader('Retry-After', RETRY_AFTER_SECONDS);
         res.status(status).json({ error: { code, message, details } } satisfies WireError);

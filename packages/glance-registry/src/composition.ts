@@ -20,6 +20,7 @@ export interface RegistrySettings {
   /** While this file exists `/healthcheck` answers 503. */
   disableByFile?: string | undefined;
   sweepIntervalMs?: number;
+  leaseSeconds?: number;
 }
 
 export interface RegistryOverrides {
@@ -61,7 +62,7 @@ export async function createRegistry(
   }
   const transactions = new TransactionRunner<Repositories>(
     database,
-    createRepositories,
+    (connection, dialect) => createRepositories(connection, dialect, settings.leaseSeconds),
     logger.child('database'),
   );
   const uploadsLogger = logger.child('uploads');

@@ -9,9 +9,9 @@ import {
   serviceOptions,
   textOption,
   type ConfigOf,
-  type TlsFiles,
 } from '@glance/service-kit';
 import type { RegistrySettings } from './composition';
+import { DEFAULT_LEASE_SECONDS } from './uploads/lease-repository';
 import { parseConnectionUrl } from './db/connection-url';
 
 const databaseOptions = {
@@ -37,6 +37,13 @@ export const REGISTRY_OPTIONS = {
   service_auth: serviceAuthOptions,
   healthcheck: healthcheckOptions,
   uploads: {
+    lease_seconds: integerOption({
+      help: 'Seconds after its last sign of life until an upload counts as dead and is rolled back.',
+      default: DEFAULT_LEASE_SECONDS,
+      // Times have whole seconds, and a heartbeat a second must be enough.
+      min: 4,
+      max: 86_400,
+    }),
     sweep_interval: secondsOption({
       help: 'Seconds between two searches for uploads whose process died.',
       default: 30,
@@ -60,41 +67,36 @@ export const MANAGE_DEFAULT_FILES = [
   '/etc/glance/glance-manage.conf',
 ];
 
-/** What a configuration comes to once its files are read and its options fit together. */
-export interface RegistryStart {
-  settings: RegistrySettings;
-  tls: TlsFiles | undefined;
-  /** Fewer than configured where the database is one process's own. */
-  workers: number;
+/**
+ * @throws Error when the configuration is not complete or not safe: beyond loopback, without a
+ * service key and without client certificates, anybody would be believed (security sheet §4).
+ */
+export function checkRegistryConfig(config: RegistryConfig): void {
+  const { DEFAULT: options } = config;
+  requireConnection(config.database.connection);
+  const knowsCallers =
+    readServiceKey(config.service_auth) !== undefined ||
+    readTlsFiles(options)?.clientCa !== undefined;
+  if (knowsCallers || isLoopback(options.bind_host)) return;
+  throw new Error(
+    `bind_host = ${options.bind_host} is reachable from other hosts: set [service_auth] key or ` +
+      'key_file, or cert_file, key_file and ca_file for client certificates',
+  );
 }
 
-/**
- * @throws Error when the configuration is not safe or not complete: an address beyond loopback
- * without a service key and without client certificates lets anybody in (security sheet §4).
- */
-export function readStart(config: RegistryConfig): RegistryStart {
+export function toRegistrySettings(config: RegistryConfig): RegistrySettings {
   const { DEFAULT: options, database } = config;
-  const url = requireConnection(database.connection);
-  const serviceKey = readServiceKey(config.service_auth);
-  const tls = readTlsFiles(options);
-  if (!isLoopback(options.bind_host) && serviceKey === undefined && !tls?.clientCa) {
-    throw new Error(
-      `bind_host = ${options.bind_host} is reachable from other hosts: ` +
-        'set [service_auth] key or key_file, or cert_file, key_file and ca_file for client certificates',
-    );
-  }
-  const target = parseConnectionUrl(url);
-  const inMemory = target.kind === 'sqlite' && target.filename === ':memory:';
   return {
-    settings: {
-      database: { url, maxPoolSize: database.max_pool_size, maxOverflow: database.max_overflow },
-      serviceKey,
-      maxRequestIdLength: options.max_request_id_length,
-      disableByFile: config.healthcheck.disable_by_file_path,
-      sweepIntervalMs: config.uploads.sweep_interval * 1000,
+    database: {
+      url: requireConnection(database.connection),
+      maxPoolSize: database.max_pool_size,
+      maxOverflow: database.max_overflow,
     },
-    tls,
-    workers: inMemory ? 1 : options.workers,
+    serviceKey: readServiceKey(config.service_auth),
+    maxRequestIdLength: options.max_request_id_length,
+    disableByFile: config.healthcheck.disable_by_file_path,
+    sweepIntervalMs: config.uploads.sweep_interval * 1000,
+    leaseSeconds: config.uploads.lease_seconds,
   };
 }
 

@@ -1,42 +1,10 @@
 import type { ErrorCode } from '@glance/common';
+import { HTTP_STATUS } from '@glance/service-kit';
 
 /** What the codes are on the internal contract; the client goes by the code in the body. */
-export const HTTP_STATUS = {
-  invalid_request: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_found: 404,
-  method_not_allowed: 405,
-  image_not_found: 404,
-  image_exists: 409,
+export const INTERNAL_HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
+  ...HTTP_STATUS,
   image_deleted: 410,
-  image_protected: 403,
   image_pending_delete: 409,
-  conflict: 409,
   upload_fenced: 410,
-  quota_exceeded: 413,
-  too_large: 413,
-  headers_too_large: 431,
-  unsupported_media_type: 415,
-  client_gone: 400,
-  client_too_slow: 408,
-  data_mismatch: 400,
-  store_unknown: 400,
-  store_duplicate: 409,
-  store_full: 413,
-  store_write_denied: 503,
-  store_add_disabled: 410,
-  store_get_unsupported: 400,
-  store_blob_missing: 404,
-  store_blob_corrupt: 500,
-  store_in_use: 409,
-  store_delete_denied: 403,
-  store_unavailable: 503,
-  store_failed: 500,
-  registry_unavailable: 503,
-  registry_refused: 500,
-  database_unavailable: 503,
-  overloaded: 503,
-  shutting_down: 503,
-  internal: 500,
-} satisfies Record<ErrorCode, number>;
+};

@@ -35,7 +35,7 @@ for (const backend of BACKENDS) {
         },
         async expireLeases() {
           await knex('registry_leases')
-            .where({ state: 'live' })
+            .whereNull('finished_at')
             .update({ expires_at: '2000-01-01 00:00:00' });
           await server.registry.expireLeases();
         },

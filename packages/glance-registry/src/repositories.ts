@@ -7,7 +7,7 @@ import { LocationRepository } from './images/location-repository';
 import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
 import { UsageRepository } from './quota/usage-repository';
-import { LeaseRepository } from './uploads/lease-repository';
+import { DEFAULT_LEASE_SECONDS, LeaseRepository } from './uploads/lease-repository';
 
 /** Every table, on one connection or in one transaction. */
 export interface Repositories {
@@ -23,7 +23,11 @@ export interface Repositories {
   outbox: OutboxRepository;
 }
 
-export function createRepositories(connection: Knex, dialect: Dialect): Repositories {
+export function createRepositories(
+  connection: Knex,
+  dialect: Dialect,
+  leaseSeconds = DEFAULT_LEASE_SECONDS,
+): Repositories {
   return {
     connection,
     dialect,
@@ -31,7 +35,7 @@ export function createRepositories(connection: Knex, dialect: Dialect): Reposito
     properties: new PropertyRepository(connection, dialect),
     tags: new TagRepository(connection, dialect),
     locations: new LocationRepository(connection, dialect),
-    leases: new LeaseRepository(connection, dialect),
+    leases: new LeaseRepository(connection, dialect, leaseSeconds),
     usage: new UsageRepository(connection, dialect),
     deletions: new DeletionRepository(connection, dialect),
     outbox: new OutboxRepository(connection, dialect),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { silentLogger } from '@glance/service-kit';
+import type { Knex } from 'knex';
 import { Sweeper } from './sweeper';
 import { RegistryWorld } from './testing/registry-world';
 import { describeEachDatabase } from './testing/test-databases';
@@ -10,7 +11,7 @@ describeEachDatabase('a sweep', (current) => {
     const { knex, dialect } = database;
     const now = knex.raw(dialect.now.text);
     const old = '2020-01-01 00:00:00';
-    const answer = (created: unknown) => ({
+    const answer = (created: string | Knex.Raw) => ({
       request_key: randomUUID(),
       operation: 'POST /v1/images',
       answer: '{}',
@@ -29,14 +30,14 @@ describeEachDatabase('a sweep', (current) => {
       expires_at: '2999-01-01 00:00:00',
       finished_at: finished,
     });
-    const event = (created: unknown) => ({
+    const event = (created: string | Knex.Raw) => ({
       image_id: randomUUID(),
       event: 'image.create',
       payload: '{}',
       created_at: created,
     });
     const many = Array.from({ length: 2100 }, () => answer(old));
-    await knex.batchInsert('registry_request_keys', many as never[], 500);
+    await knex.batchInsert('registry_request_keys', many, 500);
     await knex('registry_request_keys').insert(answer(now));
     await knex('registry_leases').insert([lease(old), lease(null)]);
     await knex('registry_outbox').insert(event(old));

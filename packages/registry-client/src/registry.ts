@@ -47,7 +47,10 @@ export interface Registry {
    */
   getImage(imageId: string, context: CallContext): Promise<ImageRecord>;
 
-  /** @throws `image_exists` when the id was ever used; `quota_exceeded`; `forbidden`. */
+  /**
+   * @throws `image_exists` when the id was ever used; `quota_exceeded`; `forbidden` for a read-only
+   * caller, and for an upload by somebody without a project.
+   */
   createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult>;
 
   /**

@@ -6,6 +6,7 @@ export * from './http/error-middleware';
 export * from './http/header-limits';
 export * from './http/health';
 export * from './http/http-service';
+export * from './http/http-status';
 export * from './http/json-body';
 export * from './http/request-id';
 export * from './logger';

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Database } from './create-database';
 import { MIGRATIONS } from './migrations';
-import type { Migration, MigrationPhase } from './migrations/migration';
+import { MIGRATION_PHASES, type Migration, type MigrationPhase } from './migrations/migration';
 import { SchemaEditor, type ProgressReport } from './schema/schema-editor';
 import { executeSql, selectRow, selectRows, sql, sqlText } from './sql';
 
@@ -40,7 +40,7 @@ export class SchemaOutdatedError extends Error {
 export async function migrateUp(
   database: Database,
   report: ProgressReport,
-  phases: readonly MigrationPhase[] = ['expand', 'migrate', 'contract'],
+  phases: readonly MigrationPhase[] = MIGRATION_PHASES,
 ): Promise<Migration[]> {
   return await exclusively(database, async (connection) => {
     const pending = (await pendingMigrations(connection)).filter((migration) =>

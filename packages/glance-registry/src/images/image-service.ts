@@ -48,6 +48,10 @@ export class ImageService {
     scope: CallScope,
   ): Promise<CreateImageResult> {
     if (identity.readOnly) throw mayOnlyRead();
+    if (upload !== undefined && !identity.isAdmin && projectOf(identity) === null) {
+      // Ownerless images are changed by admins only: the caller could begin, and never finish.
+      throw new DomainError('forbidden', 'Only a member of a project may upload an image.');
+    }
     checkFirstStatus(image, upload !== undefined);
     return await this.transactions.write(scope, async (repositories) => {
       const { images, properties, tags, outbox } = repositories;

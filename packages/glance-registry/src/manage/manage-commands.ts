@@ -1,7 +1,7 @@
 import { describeError } from '@glance/common';
 import type { Database } from '../db/create-database';
 import { migrateUp, pendingMigrations } from '../db/migrator';
-import type { MigrationPhase } from '../db/migrations/migration';
+import { MIGRATION_PHASES, type MigrationPhase } from '../db/migrations/migration';
 import { readAlembicHeads } from '../db/schema/alembic';
 import type { ProgressReport } from '../db/schema/schema-editor';
 import type { CommandName } from './command-line';
@@ -114,8 +114,7 @@ async function runPhase(
     print(UP_TO_DATE);
     return 0;
   }
-  const order: readonly MigrationPhase[] = ['expand', 'migrate', 'contract'];
-  if (order.indexOf(next) < order.indexOf(phase)) {
+  if (MIGRATION_PHASES.indexOf(next) < MIGRATION_PHASES.indexOf(phase)) {
     throw new CommandFailure(
       `Database ${phase} did not run: it cannot be run before ${next}. ` +
         `Run "glance-manage db ${next}" first.`,

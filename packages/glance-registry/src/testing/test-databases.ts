@@ -54,6 +54,11 @@ function mysql(server: string): Backend {
 
 const server = process.env['TEST_MYSQL_URL'];
 
+/** Stands for `it` and `describe` where a test is about the other kind of database. */
+export const notHere = Object.assign(() => undefined, {
+  each: () => () => undefined,
+}) as unknown as never;
+
 /** The databases of this run: SQLite always, MySQL or MariaDB when TEST_MYSQL_URL names a server. */
 export const BACKENDS: readonly Backend[] =
   server === undefined || server === '' ? [sqlite] : [sqlite, mysql(server)];

@@ -2,7 +2,6 @@ import { DomainError, type BeginUpload, type UploadLease } from '@glance/common'
 import { Accounts } from '../quota/accounts';
 import { checkQuota } from '../quota/usage-repository';
 import type { Repositories } from '../repositories';
-import { HEARTBEAT_SECONDS, LEASE_SECONDS } from './lease-repository';
 
 /**
  * Takes the lease of an image that this transaction has made `saving` or is about to, and reserves
@@ -34,9 +33,5 @@ export async function claimUpload(
     if (dialect.classify(error) !== 'duplicate') throw error;
     throw new DomainError('conflict', 'The upload id was used before', { cause: error });
   }
-  return toUploadLease(upload.uploadId);
-}
-
-export function toUploadLease(uploadId: string): UploadLease {
-  return { uploadId, leaseSeconds: LEASE_SECONDS, heartbeatSeconds: HEARTBEAT_SECONDS };
+  return leases.termsOf(upload.uploadId);
 }

@@ -1,12 +1,14 @@
-import type { ImageStatus, UploadState } from '@glance/common';
+import type { ImageStatus, UploadLease, UploadState } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, selectRow, selectRows, sql, sqlText, type Sql } from '../db/sql';
 import { toNumber, toNumberOrNull } from '../db/values';
 
-/** By the database's clock; a heartbeat every {@link HEARTBEAT_SECONDS} keeps a lease alive. */
-export const LEASE_SECONDS = 90;
-export const HEARTBEAT_SECONDS = 15;
+/** How long a lease lasts after its last heartbeat, by the database's clock. */
+export const DEFAULT_LEASE_SECONDS = 90;
+
+/** So many heartbeats fit into a lease: a few may be lost. */
+const HEARTBEATS_PER_LEASE = 6;
 
 /** One attempt to upload an image. */
 export interface Lease {
@@ -42,7 +44,15 @@ export class LeaseRepository {
   constructor(
     private readonly connection: Knex,
     private readonly dialect: Dialect,
+    private readonly leaseSeconds: number,
   ) {}
+
+  /** What an uploader is told of its lease. */
+  termsOf(uploadId: string): UploadLease {
+    const { leaseSeconds } = this;
+    const heartbeatSeconds = Math.max(1, Math.floor(leaseSeconds / HEARTBEATS_PER_LEASE));
+    return { uploadId, leaseSeconds, heartbeatSeconds };
+  }
 
   /** @throws whatever the database says when the upload id was used before. */
   async insert(
@@ -65,7 +75,7 @@ export class LeaseRepository {
         VALUES (${lease.uploadId}, ${lease.imageId}, 'upload', ${lease.node}, 'live',
           ${lease.failureStatus}, ${lease.owner}, ${lease.reservedBytes},
           ${lease.quotaLimitBytes}, 0, ${this.dialect.now},
-          ${this.dialect.secondsFromNow(LEASE_SECONDS)})`,
+          ${this.dialect.secondsFromNow(this.leaseSeconds)})`,
     );
   }
 
@@ -100,7 +110,7 @@ export class LeaseRepository {
       this.connection,
       sql`UPDATE registry_leases SET bytes_received = ${bytesReceived},
           reserved_bytes = ${reservedBytes},
-          expires_at = ${this.dialect.secondsFromNow(LEASE_SECONDS)}
+          expires_at = ${this.dialect.secondsFromNow(this.leaseSeconds)}
         WHERE upload_id = ${uploadId} AND state = 'live' AND expires_at > ${this.dialect.now}`,
     );
     return matched === 1;

@@ -21,7 +21,7 @@ import { checkMayChange, projectOf } from '../images/visibility';
 import { Accounts, countedBytes } from '../quota/accounts';
 import { checkQuota } from '../quota/usage-repository';
 import type { Repositories } from '../repositories';
-import { claimUpload, toUploadLease } from './claim-upload';
+import { claimUpload } from './claim-upload';
 import { endLease } from './end-lease';
 import type { Lease } from './lease-repository';
 
@@ -78,7 +78,7 @@ export class UploadService {
       if (!(await leases.prolong(uploadId, beat.bytesReceived, reservedBytes))) {
         throw fenced(imageId, uploadId);
       }
-      return toUploadLease(uploadId);
+      return leases.termsOf(uploadId);
     });
   }
 

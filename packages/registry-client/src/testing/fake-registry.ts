@@ -108,6 +108,9 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     const { image: wanted, upload: begin } = checkAgainst(createImageSchema, request);
     if (context.identity.readOnly) throw readOnly();
+    if (begin !== undefined && !context.identity.isAdmin && !context.identity.projectId) {
+      throw new DomainError('forbidden', 'Only a member of a project may upload an image.');
+    }
     if (wanted.status === 'active' && (wanted.sizeBytes !== 0 || begin !== undefined)) {
       throw invalidRequest('Only an image of no bytes may be active from the start.');
     }

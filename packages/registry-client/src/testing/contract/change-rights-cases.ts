@@ -137,7 +137,7 @@ export function changeRightsCases(newWorld: NewWorld): void {
       registry.abandonUpload(id, uploadId, { reason: 'no', locationUrl: null }, projectless),
       registry.getUpload(id, uploadId, projectless),
     ];
-    for (const call of calls) await expectRefusal(call, 'forbidden');
+    await Promise.all(calls.map((call) => expectRefusal(call, 'forbidden')));
     await registry.commitUpload(id, uploadId, world.commitRequest(), world.admin);
   });
 

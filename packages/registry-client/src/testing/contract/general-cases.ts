@@ -35,6 +35,6 @@ export function generalCases(newWorld: NewWorld): void {
       registry.commitUpload(id, uploadId, world.commitRequest(), owner),
       registry.abandonUpload(id, uploadId, abandon, owner),
     ];
-    for (const call of calls) await expectRefusal(call, 'image_not_found', 'not_found');
+    await Promise.all(calls.map((call) => expectRefusal(call, 'image_not_found', 'not_found')));
   });
 }

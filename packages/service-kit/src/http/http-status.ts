@@ -1,6 +1,9 @@
 import type { ErrorCode } from '@glance/common';
 
-/** What the codes mean to a client of the public API (api-v1 sheet 2.7, 4.2). */
+/**
+ * The HTTP status of each error, as the public API answers it (api-v1 sheet 2.7, 4.2). A code
+ * without a status does not compile; a service overrides what differs for its callers.
+ */
 export const HTTP_STATUS = {
   invalid_request: 400,
   unauthenticated: 401,
