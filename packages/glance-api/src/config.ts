@@ -141,6 +141,7 @@ export const API_OPTIONS = {
     hash_threads: integerOption({
       help: 'Threads per process that compute checksums.',
       default: Math.max(2, Math.min(8, os.availableParallelism())),
+      defaultText: 'number of CPUs, from 2 to 8',
       min: 1,
       max: 64,
     }),

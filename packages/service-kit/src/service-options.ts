@@ -22,6 +22,7 @@ export function serviceOptions(defaults: { bindHost: string; bindPort: number; p
     workers: integerOption({
       help: 'Processes that serve requests; 0 and 1 serve in the main process.',
       default: Math.min(8, os.availableParallelism()),
+      defaultText: 'number of CPUs, at most 8',
       max: 256,
     }),
     cert_file: textOption({

@@ -34,6 +34,7 @@ export function renderMarkdown(program: string, table: OptionTable): string {
 }
 
 function defaultText(option: Option<unknown>): string {
+  if (option.defaultText !== undefined) return option.defaultText;
   const value = option.default;
   if (value === undefined || option.secret) return '';
   if (Array.isArray(value)) return value.join(',');

@@ -5,6 +5,8 @@
 export interface Option<T> {
   readonly kind: 'value' | 'repeatable';
   readonly default: T;
+  /** The default in words, where it depends on the machine. */
+  readonly defaultText: string | undefined;
   readonly help: string;
   /** What is accepted, in words: shown when a value is refused, and in the docs. */
   readonly accepts: string;
@@ -28,6 +30,7 @@ export type ConfigOf<T extends OptionTable> = {
 
 interface Common {
   help: string;
+  defaultText?: string;
   secret?: boolean;
   deprecatedName?: string;
 }
@@ -42,6 +45,7 @@ function make<T>(
   return {
     kind,
     default: defaultValue,
+    defaultText: common.defaultText,
     help: common.help,
     accepts,
     secret: common.secret ?? false,
