@@ -140,6 +140,16 @@ describe.each(DATABASES)('the processes on %s', (database) => {
     });
   });
 
+  it('do not start with a service key that the registry does not know', async () => {
+    const [api] = deployment.apis;
+    await stopService(api!);
+    const key = ['--service-auth-key', 'x'.repeat(32)];
+    const program = path.join(ROOT, 'packages/glance-api/bin/glance-api.js');
+    await expect(
+      run(process.execPath, [program, '--config-file', api!.configFile, ...key]),
+    ).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('[service_auth] key') });
+  });
+
   it('refuse to listen where anybody could command them', async () => {
     const api = path.join(ROOT, 'packages/glance-api/bin/glance-api.js');
     const registry = path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js');

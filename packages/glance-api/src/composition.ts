@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { HttpRegistry, checkContract, type Registry } from '@glance/registry-client';
-import { SERVICE_IDENTITY } from '@glance/common';
+import { SERVICE_IDENTITY, isDomainError } from '@glance/common';
 import {
   Readiness,
   isLoopback,
@@ -31,7 +31,8 @@ export interface ApiOverrides {
   stores?: StoreSet;
 }
 
-const WATCHDOG_REQUEST = { identity: SERVICE_IDENTITY, timeoutMs: 3000 };
+const READINESS_TIMEOUT_MS = 3000;
+const START_TIMEOUT_MS = 1000;
 
 /**
  * Builds glance-api from its configuration. A registry that is not there yet does not stop the
@@ -48,15 +49,19 @@ export async function createApi(
   const flavor = authFlavor(config);
   checkApiConfig(config);
 
+  const warn = (message: string): void => logger.warn(message);
+  const configuredFlavor = config.paste_deploy.flavor;
+  if (configuredFlavor?.includes('cach')) {
+    warn(`[paste_deploy] flavor = ${configuredFlavor}: this release has no image cache`);
+  }
   const registry = overrides.registry ?? createRegistryClient(config, environment);
-  const stores =
-    overrides.stores ??
-    (await StoreSet.create(storeSettings(config), { warn: (message) => logger.warn(message) }));
+  await refuseForeignRegistry(registry);
+  const stores = overrides.stores ?? (await StoreSet.create(storeSettings(config, warn), { warn }));
   const hashPool = new HashPool(transfer.hash_threads);
   const readiness = new Readiness(
     {
       registry: async () => {
-        await checkContract(registry, { ...WATCHDOG_REQUEST, requestId: newRequestId() });
+        await askContract(registry, READINESS_TIMEOUT_MS);
       },
       [`store ${stores.defaultStore.id}`]: () => stores.checkReadiness(),
     },
@@ -131,6 +136,23 @@ export async function createApi(
       if (!overrides.stores) await stores.close();
     },
   };
+}
+
+async function askContract(registry: Registry, timeoutMs: number): Promise<void> {
+  await checkContract(registry, {
+    identity: SERVICE_IDENTITY,
+    requestId: newRequestId(),
+    timeoutMs,
+  });
+}
+
+/** A registry that is there and will not work with this service stops the start (design §3). */
+async function refuseForeignRegistry(registry: Registry): Promise<void> {
+  try {
+    await askContract(registry, START_TIMEOUT_MS);
+  } catch (error) {
+    if (isDomainError(error, 'registry_refused')) throw error;
+  }
 }
 
 function authFlavor(config: ApiConfig): AuthFlavor {

@@ -97,9 +97,8 @@ export const API_OPTIONS = {
   },
   glance_store: {
     stores: listOption({
-      help: 'Kinds of stores to enable.',
+      help: `Kinds of stores to enable, of: ${Object.keys(STORE_TYPES).join(', ')}. Others are left out with a warning.`,
       default: ['file'],
-      choices: Object.keys(STORE_TYPES),
     }),
     default_store: textOption({
       help: 'Store that uploads go to when the client names none.',

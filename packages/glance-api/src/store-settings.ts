@@ -36,12 +36,17 @@ function toOption(option: StoreOption): Option<unknown> {
 
 /**
  * The stores of `[glance_store]`, upstream's legacy mode: each enabled kind is one store, named
- * after its kind, and all options stand in the one section.
+ * after its kind, and all options stand in the one section. Kinds that this release does not have
+ * are left out: an operator's file may name them, and all other images are still served.
  * @throws Error when the default store is not among the enabled ones.
  */
-export function storeSettings(config: ApiConfig): StoreSetConfig {
+export function storeSettings(config: ApiConfig, warn: (message: string) => void): StoreSetConfig {
   const { stores, default_store: defaultStore, ...options } = config.glance_store;
-  const types = [...new Set(stores.map(storeType))];
+  const known = stores.filter((name) => Object.hasOwn(STORE_TYPES, name));
+  for (const name of stores.filter((each) => !known.includes(each))) {
+    warn(`[glance_store] stores: this release has no ${name} store; images in it are not served`);
+  }
+  const types = [...new Set(known.map(storeType))];
   if (!types.includes(storeType(defaultStore))) {
     throw new Error(
       `[glance_store] default_store = ${defaultStore} is not among stores = ${stores.join(',')}`,

@@ -91,10 +91,13 @@ export function integerOption(
   spec: Common & IntegerRules & { default?: number },
 ): Option<number | undefined> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec;
+  const bounded = max < Number.MAX_SAFE_INTEGER;
   const accepts =
-    max === Number.MAX_SAFE_INTEGER
-      ? `an integer of at least ${min}`
-      : `an integer from ${min} to ${max}`;
+    min === Number.MIN_SAFE_INTEGER && !bounded
+      ? 'an integer'
+      : bounded
+        ? `an integer from ${min} to ${max}`
+        : `an integer of at least ${min}`;
   return make<number | undefined>(spec, accepts, spec.default, (text) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
     if (!Number.isSafeInteger(value) || value < min || value > max) refuse(accepts);
