@@ -42,7 +42,10 @@ export interface ImageRecord {
   deletedAt: string | null;
   properties: ImageProperty[];
   tags: string[];
-  /** Live locations in the order they were added. */
+  /**
+   * Live locations in the order they were added, and for admins those of a deleted image whose data
+   * is still to be removed (`pending_delete`).
+   */
   locations: ImageLocation[];
 }
 

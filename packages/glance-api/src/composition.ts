@@ -3,6 +3,7 @@ import { HttpRegistry, checkContract, type Registry } from '@glance/registry-cli
 import { SERVICE_IDENTITY, isDomainError } from '@glance/common';
 import {
   Readiness,
+  RepeatedTask,
   isLoopback,
   newRequestId,
   readOptionFile,
@@ -14,6 +15,7 @@ import { StoreSet } from '@glance/stores';
 import { createApp } from './app';
 import type { AuthFlavor } from './auth/authenticate';
 import type { ApiConfig } from './config';
+import { DeletionSweeper } from './images/deletion-sweeper';
 import { UnfinishedSweeper } from './images/unfinished-sweeper';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
@@ -114,23 +116,38 @@ export async function createApi(
     },
     v1: v1Router(images),
   });
-  const sweeper = new UnfinishedSweeper({
+  const unfinished = new UnfinishedSweeper({ registry, stores, logger: logger.child('sweep') });
+  const deletions = new DeletionSweeper({
     registry,
     stores,
     logger: logger.child('sweep'),
-    intervalMs: transfer.sweep_interval * 1000,
+    scrubAfterSeconds: options.delayed_delete ? options.scrub_time : 0,
   });
+  const background = [
+    new RepeatedTask({
+      name: 'The search for what uploads left behind',
+      intervalMs: transfer.sweep_interval * 1000,
+      logger,
+      work: () => unfinished.sweep(),
+    }),
+    new RepeatedTask({
+      name: 'The search for deletions to finish',
+      intervalMs: options.wakeup_time * 1000,
+      logger,
+      work: () => deletions.sweep(),
+    }),
+  ];
   return {
     app,
     stores,
     readiness,
     start: () => {
       readiness.start();
-      sweeper.start();
+      for (const task of background) task.start();
     },
     close: async () => {
       readiness.close();
-      sweeper.close();
+      await Promise.all(background.map((task) => task.close()));
       await hashPool.close();
       if (registry instanceof HttpRegistry) registry.close();
       if (!overrides.stores) await stores.close();

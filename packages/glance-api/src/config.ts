@@ -79,8 +79,17 @@ export const API_OPTIONS = {
       default: false,
     }),
     delayed_delete: booleanOption({
-      help: 'Leave the data of deleted images to the scrubber.',
+      help: 'Keep the data of deleted images for scrub_time instead of removing it at once.',
       default: false,
+    }),
+    scrub_time: secondsOption({
+      help: 'Seconds that the data of deleted images is kept with delayed_delete.',
+      default: 0,
+    }),
+    wakeup_time: secondsOption({
+      help: 'Seconds between two searches for deletions to finish: delayed ones, and those whose process died or whose store did not answer.',
+      default: 300,
+      min: 0.1,
     }),
   },
   paste_deploy: {

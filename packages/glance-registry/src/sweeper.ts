@@ -1,5 +1,4 @@
-import { describeError } from '@glance/common';
-import type { Logger } from '@glance/service-kit';
+import { RepeatedTask, type Logger } from '@glance/service-kit';
 import { isLastChunk, pruneRows } from './db/prune';
 import { sql, sqlText } from './db/sql';
 import type { TransactionRunner } from './db/transaction';
@@ -20,32 +19,35 @@ const FORGOTTEN = [
  * (reliability sheet §9). Each registry process runs one; they do not get in each other's way.
  */
 export class Sweeper {
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private closed = false;
+  private readonly task: RepeatedTask;
 
   constructor(
     private readonly transactions: TransactionRunner<Repositories>,
     private readonly logger: Logger,
     private readonly intervalMs: number,
-  ) {}
+  ) {
+    this.task = new RepeatedTask({
+      name: 'A sweep',
+      intervalMs,
+      logger,
+      work: () => this.sweep(),
+    });
+  }
 
   start(): void {
     // Processes started together do not sweep together.
-    this.schedule(this.intervalMs * Math.random());
+    this.task.start(this.intervalMs * Math.random());
   }
 
   /** Waits for a sweep that is running. */
   async close(): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.timer);
-    await this.running;
+    await this.task.close();
   }
 
   async sweep(): Promise<void> {
     await expireLeases(this.transactions, this.logger);
     for (const { table, key, age, seconds } of FORGOTTEN) {
-      for (let pruned = Infinity; !this.closed && !isLastChunk(pruned);) {
+      for (let pruned = Infinity; !this.task.isClosed && !isLastChunk(pruned);) {
         pruned = await this.transactions.write({}, ({ connection, dialect }) =>
           pruneRows(
             connection,
@@ -56,17 +58,5 @@ export class Sweeper {
         );
       }
     }
-  }
-
-  private schedule(delayMs: number): void {
-    if (this.closed) return;
-    this.timer = setTimeout(() => {
-      this.running = this.sweep()
-        .catch((error: unknown) => {
-          this.logger.warn(`A sweep failed, the next one tries again: ${describeError(error)}`);
-        })
-        .finally(() => this.schedule(this.intervalMs));
-    }, delayMs);
-    this.timer.unref();
   }
 }

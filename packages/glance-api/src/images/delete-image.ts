@@ -1,4 +1,10 @@
-import { describeError, isDomainError, type ImageRecord } from '@glance/common';
+import {
+  DomainError,
+  describeError,
+  isDomainError,
+  type ImageLocation,
+  type ImageRecord,
+} from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -7,14 +13,14 @@ export interface DeletionOptions {
   registry: Registry;
   stores: StoreSet;
   logger: Logger;
-  /** Leave the data to the scrubber. */
+  /** Leave the data to the deletion sweeper. */
   delayed: boolean;
 }
 
 /**
  * Deletes an image in the order D1–D4 of the reliability sheet §4: first nobody can see it, then
  * its data goes, then its record says so. When this process dies in between, or a store does not
- * answer, the image stays `pending_delete` and the sweeper finishes.
+ * answer, the image stays `pending_delete` and the deletion sweeper finishes.
  * @throws DomainError of the registry (protected, not found, forbidden), or of a store that
  * refuses to give the data up; then the image is back as it was.
  */
@@ -23,25 +29,46 @@ export async function deleteImage(
   options: DeletionOptions,
   context: CallContext,
 ): Promise<ImageRecord> {
-  const { registry, stores, logger, delayed } = options;
+  const { registry, logger, delayed } = options;
   const plan = await registry.beginDeletion(imageId, { delayed }, context);
   if (delayed || plan.image.status === 'deleted') return plan.image;
-  let untouched = true;
-  for (const location of plan.locations) {
+  try {
+    return await finishDeletion(imageId, plan.locations, options, context);
+  } catch (error) {
+    if (isDomainError(error, 'store_in_use', 'store_delete_denied')) {
+      await registry.revertDeletion(imageId, context);
+      throw error;
+    }
+    logger.error(`The deletion of image ${imageId} could not be finished yet; a sweep will`, {
+      image: imageId,
+      error: describeError(error),
+    });
+    return plan.image;
+  }
+}
+
+/**
+ * D3 and D4: removes the data of an image that nobody can see any more, then says so in its
+ * record. Data already gone is as good; the first location that cannot be removed ends it.
+ */
+export async function finishDeletion(
+  imageId: string,
+  locations: readonly ImageLocation[],
+  { registry, stores }: Pick<DeletionOptions, 'registry' | 'stores'>,
+  context: CallContext,
+): Promise<ImageRecord> {
+  let removed = 0;
+  for (const location of locations) {
     try {
       await stores.forLocation(location).delete(location.url);
-      untouched = false;
+      removed += 1;
     } catch (error) {
       if (isDomainError(error, 'store_blob_missing')) continue;
-      if (untouched && isDomainError(error, 'store_in_use', 'store_delete_denied')) {
-        await registry.revertDeletion(imageId, context);
-        throw error;
-      }
-      logger.error(`The data of deleted image ${imageId} could not be removed yet; a sweep will`, {
-        image: imageId,
-        error: describeError(error),
+      if (removed === 0) throw error;
+      // Part of the data is gone: whatever the reason, there is no way back.
+      throw new DomainError('store_failed', 'Only a part of the data could be removed', {
+        cause: error,
       });
-      return plan.image;
     }
   }
   return await registry.finishDeletion(imageId, context);

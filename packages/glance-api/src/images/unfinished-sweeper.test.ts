@@ -28,11 +28,10 @@ describe('UnfinishedSweeper', () => {
       { warn: () => undefined },
     );
     registry = new FakeRegistry();
-    sweeper = new UnfinishedSweeper({ registry, stores, logger: silentLogger, intervalMs: 1000 });
+    sweeper = new UnfinishedSweeper({ registry, stores, logger: silentLogger });
   });
 
   afterEach(async () => {
-    sweeper.close();
     await stores.close();
     await rm(directory, { recursive: true });
   });

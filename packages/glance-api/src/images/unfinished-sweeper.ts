@@ -10,7 +10,6 @@ export interface SweeperOptions {
   registry: Registry;
   stores: StoreSet;
   logger: Logger;
-  intervalMs: number;
 }
 
 /**
@@ -19,19 +18,7 @@ export interface SweeperOptions {
  * so any number of nodes may sweep a shared store.
  */
 export class UnfinishedSweeper {
-  private timer: NodeJS.Timeout | undefined;
-  private closed = false;
-
   constructor(private readonly options: SweeperOptions) {}
-
-  start(): void {
-    void this.sweepAndSchedule();
-  }
-
-  close(): void {
-    this.closed = true;
-    clearTimeout(this.timer);
-  }
 
   /** @returns how many were removed. */
   async sweep(): Promise<number> {
@@ -40,7 +27,6 @@ export class UnfinishedSweeper {
     for (const store of stores.list()) {
       try {
         for (const blob of await store.listUnfinished()) {
-          if (this.closed) return removed;
           if (!(await this.isOver(blob))) continue;
           await store.removeUnfinished(blob);
           removed += 1;
@@ -53,13 +39,6 @@ export class UnfinishedSweeper {
       }
     }
     return removed;
-  }
-
-  private async sweepAndSchedule(): Promise<void> {
-    await this.sweep();
-    if (this.closed) return;
-    this.timer = setTimeout(() => void this.sweepAndSchedule(), this.options.intervalMs);
-    this.timer.unref();
   }
 
   private async isOver(blob: UnfinishedBlob): Promise<boolean> {

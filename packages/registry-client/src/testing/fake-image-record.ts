@@ -61,9 +61,9 @@ export function changedProperties(
   return [...changed];
 }
 
-/** A deactivated image shows its locations to admins only (registry sheet §3). */
+/** A deactivated or deleted image shows its locations to admins only (registry sheet §3). */
 export function present(record: ImageRecord, identity: Identity): ImageRecord {
-  const hidesLocations = record.status === 'deactivated' && !identity.isAdmin;
+  const hidesLocations = (record.deleted || record.status === 'deactivated') && !identity.isAdmin;
   return structuredClone(hidesLocations ? { ...record, locations: [] } : record);
 }
 

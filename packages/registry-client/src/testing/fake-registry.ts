@@ -268,6 +268,8 @@ export class FakeRegistry implements Registry {
     transition(image, hasData ? 'pending_delete' : 'deleted');
     if (hasData) image.beforeDeletion = before;
     markDeleted(record, this.now());
+    // Whoever finishes the deletion later has to find the data.
+    record.locations = before.locations.map((each) => ({ ...each, status: 'pending_delete' }));
     return { image: present(record, context.identity), locations: before.locations };
   }
 

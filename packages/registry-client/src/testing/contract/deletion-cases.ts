@@ -71,7 +71,18 @@ export function deletionCases(newWorld: NewWorld): void {
         active.locations.map(({ id, url, metadata }) => ({ id, url, metadata })),
       );
       await expectGone(active.id);
-      await expect(asAdmin(active.id)).resolves.toMatchObject({ status: 'pending_delete' });
+      // The sweepers find by it what is still to be removed.
+      const pending = active.locations.map((each) => ({ ...each, status: 'pending_delete' }));
+      await expect(asAdmin(active.id)).resolves.toMatchObject({
+        status: 'pending_delete',
+        locations: pending,
+      });
+      const { registry } = world;
+      const [listed] = await registry.listImages(
+        world.query({ scope: 'all', deleted: true, status: ['pending_delete'], id: [active.id] }),
+        world.admin,
+      );
+      expect(listed?.locations).toEqual(pending);
 
       const image = await finish(active.id);
       expect(image).toMatchObject({ id: active.id, status: 'deleted', deleted: true });
