@@ -144,6 +144,31 @@ describeWithClient.each(DATABASES)('the unmodified glance client on %s', (databa
     );
   });
 
+  it('shows why an upload is refused, although it sends the whole file before it looks', async () => {
+    const file = path.join(deployment.directory, 'refused.raw');
+    await writeFile(file, randomBytes(64 * 1024 * 1024));
+    const attempt = glance(
+      0,
+      ...[
+        'image-create',
+        '--name',
+        'refused',
+        '--disk-format',
+        'raw',
+        '--container-format',
+        'bare',
+      ],
+      ...['--checksum', 'd41d8cd98f00b204e9800998ecf8427e', '--file', file],
+    );
+    await expect(attempt).rejects.toThrow('did not match');
+    const early = glance(
+      0,
+      ...['image-create', '--disk-format', 'floppy', '--container-format', 'bare', '--file', file],
+    );
+    await expect(early).rejects.toThrow("Invalid disk format 'floppy' for image.");
+    expect(await deployment.filesInStore()).toEqual([]);
+  });
+
   it('explains a refusal in words', async () => {
     const attempt = glance(
       0,

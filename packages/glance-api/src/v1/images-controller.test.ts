@@ -1,4 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
+import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import request from 'supertest';
 import { startTestApi, type TestApi } from '../testing/test-api';
 
@@ -339,6 +341,34 @@ describe('v1 images', () => {
       write(undefined);
       expect((await post({}, body)).status).toBe(413);
       expect((await as(USER).get('/v1/images')).body.images).toEqual([]);
+    });
+
+    it('tells a client that goes on sending why it was refused', async () => {
+      await server.close();
+      server = await startTestApi('--image-size-cap=100000');
+      const answer = await new Promise<{ status: number | undefined; body: string }>(
+        (resolve, reject) => {
+          const upload = http.request(`${server.url}/v1/images`, {
+            method: 'POST',
+            headers: {
+              'x-auth-token': USER,
+              'content-type': 'application/octet-stream',
+              'transfer-encoding': 'chunked',
+              ...RAW,
+            },
+          });
+          upload.on('error', reject);
+          upload.on('response', (response) => {
+            // It has sent all of it, and nothing cut it off.
+            upload.on('close', () => resolve({ status: response.statusCode, body }));
+            let body = '';
+            void text(response).then((all) => (body = all));
+          });
+          upload.end(Buffer.alloc(32 * 1024 * 1024));
+        },
+      );
+      expect(answer.status).toBe(413);
+      expect(answer.body).toContain('larger than 100000 bytes');
     });
 
     it('refuses uploads beyond user_storage_quota, and a failed one does not count', async () => {

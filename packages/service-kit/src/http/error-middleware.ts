@@ -1,6 +1,7 @@
 import { DomainError, describeError, type ErrorCode } from '@glance/common';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Logger } from '../logger';
+import { answerBeforeBody, type LingerLimits } from './answer-before-body';
 
 export interface ErrorMiddlewareOptions {
   logger: Logger;
@@ -39,9 +40,25 @@ export function errorMiddleware(options: ErrorMiddlewareOptions): ErrorRequestHa
         res.removeHeader(name);
       }
     }
-    if (!req.complete) closeAfterAnswer(req, res);
+    if (!req.complete) answerBeforeBody(req, res, patienceFor(error.code));
     options.render(req, res, status, error);
   };
+}
+
+/** How long a client whose request failed may go on sending before it must read the answer. */
+function patienceFor(code: ErrorCode): LingerLimits {
+  switch (code) {
+    // Nobody known: no more than it takes to read an answer.
+    case 'unauthenticated':
+    case 'headers_too_large':
+    case 'shutting_down':
+      return { totalMs: 1000, idleMs: 1000 };
+    case 'client_too_slow':
+    case 'client_gone':
+      return { totalMs: 0, idleMs: 0 };
+    default:
+      return { totalMs: 30_000, idleMs: 5000 };
+  }
 }
 
 /** Errors of express and its parsers, and of the URL decoder, carry a 4xx status of their own. */
@@ -67,29 +84,4 @@ function toDomainError(thrown: unknown): DomainError {
       cause: thrown,
     },
   );
-}
-
-const DRAIN_LIMIT_BYTES = 64 * 1024;
-const DRAIN_LIMIT_MS = 1000;
-
-/**
- * An answer before the body was read: says `Connection: close`, lets a little of the body pass so
- * that the client gets to read the answer, then ends the connection (security sheet §5).
- */
-export function closeAfterAnswer(req: Request, res: Response): void {
-  res.setHeader('Connection', 'close');
-  res.once('finish', () => {
-    const socket = req.socket;
-    if (req.complete || socket.destroyed) return;
-    let drained = 0;
-    const timer = setTimeout(() => socket.destroy(), DRAIN_LIMIT_MS);
-    req.on('readable', () => {
-      for (let chunk = req.read() as Buffer | null; chunk; chunk = req.read() as Buffer | null) {
-        drained += chunk.length;
-      }
-      if (drained > DRAIN_LIMIT_BYTES) socket.destroy();
-    });
-    req.on('error', () => undefined);
-    socket.once('close', () => clearTimeout(timer));
-  });
 }
