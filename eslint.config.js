@@ -47,6 +47,7 @@ module.exports = tseslint.config(
         console: 'readonly',
         URL: 'readonly',
         __dirname: 'readonly',
+        setInterval: 'readonly',
         setTimeout: 'readonly',
         clearTimeout: 'readonly',
         fetch: 'readonly',

@@ -27,6 +27,7 @@ const services = [
 ];
 let stopping = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0));
+stopWithNpm();
 
 await Promise.all([ready(registryUrl, 'glance-registry'), ready(apiUrl, 'glance-api')]);
 if (!stopping) announce();
@@ -137,6 +138,15 @@ function startService(name, file, config) {
     stop(1);
   });
   return child;
+}
+
+/** npm that is killed outright tells nobody: its child would go on without it. */
+function stopWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const npm = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== npm) stop(0);
+  }, 500).unref();
 }
 
 async function ready(url, name) {
