@@ -58,14 +58,18 @@ function sourceState() {
   const packages = path.join(ROOT, 'packages');
   for (const name of readdirSync(packages).sort()) {
     hash.update(String(existsSync(path.join(packages, name, 'dist', 'index.js'))));
-    const source = path.join(packages, name, 'src');
-    for (const file of readdirSync(source, { recursive: true }).sort()) {
-      if (!file.endsWith('.ts')) continue;
-      const { mtimeMs, size } = statSync(path.join(source, file));
-      hash.update(`${name}/${file}:${mtimeMs}:${size}\n`);
-    }
+    hashSources(hash, path.join(packages, name, 'src'));
   }
+  hashSources(hash, path.join(ROOT, 'test-e2e'));
   return hash.digest('hex');
+}
+
+function hashSources(hash, directory) {
+  for (const file of readdirSync(directory, { recursive: true }).sort()) {
+    if (!file.endsWith('.ts') || file.startsWith('dist/')) continue;
+    const { mtimeMs, size } = statSync(path.join(directory, file));
+    hash.update(`${directory}/${file}:${mtimeMs}:${size}\n`);
+  }
 }
 
 function stamp(name) {

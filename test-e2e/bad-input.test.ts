@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { DATABASES, Deployment, eventually } from './support/deployment';
+import { DATABASES, Deployment, eventually, imageOf } from './support/deployment';
 
 jest.setTimeout(120_000);
 
@@ -57,7 +57,7 @@ describe.each(DATABASES)('bad input on %s', (database) => {
       method: 'POST',
       headers: { 'x-image-meta-property-keep': 'me' },
     });
-    const { id } = (await created.json()).image;
+    const { id } = await imageOf(created);
     const many = Array.from({ length: 1500 }, (_, index) => `X-Image-Meta-Property-P${index}: v`);
     const answer = await raw([`PUT /v1/images/${id} HTTP/1.1`, ...many, TOKEN]);
     expect(statusOf(answer)).toBe(431);

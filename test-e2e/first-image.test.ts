@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { DATABASES, Deployment, eventually } from './support/deployment';
+import { DATABASES, Deployment, eventually, imageOf, imagesOf } from './support/deployment';
 
 jest.setTimeout(120_000);
 
@@ -70,7 +70,7 @@ describe.each(DATABASES)('the first image on %s, over two apis and two registrie
     expect(await deployment.filesInStore()).toEqual([image.id]);
 
     const list = await fetch(`${deployment.apiUrls[1]}/v1/images/detail`);
-    expect((await list.json()).images.map((each: { id: string }) => each.id)).toEqual([image.id]);
+    expect((await imagesOf(list)).map((each: { id: string }) => each.id)).toEqual([image.id]);
 
     const head = await fetch(`${deployment.apiUrls[1]}/v1/images/${image.id}`, { method: 'HEAD' });
     expect(head.headers.get('x-image-meta-checksum')).toBe(md5);
@@ -91,7 +91,7 @@ describe.each(DATABASES)('the first image on %s, over two apis and two registrie
       method: 'POST',
       headers: { ...FORMATS, 'x-image-meta-name': 'later', 'x-image-meta-property-os': 'linux' },
     });
-    const { image } = await reserved.json();
+    const image = await imageOf(reserved);
     expect(image).toMatchObject({ status: 'queued', size: 0, properties: { os: 'linux' } });
 
     const filled = await fetch(`${deployment.apiUrls[1]}/v1/images/${image.id}`, {
@@ -102,7 +102,7 @@ describe.each(DATABASES)('the first image on %s, over two apis and two registrie
       },
       body: Buffer.from('some bytes'),
     });
-    expect((await filled.json()).image).toMatchObject({
+    expect(await imageOf(filled)).toMatchObject({
       status: 'active',
       size: 10,
       properties: { os: 'linux', arch: 'x86_64' },
@@ -112,7 +112,7 @@ describe.each(DATABASES)('the first image on %s, over two apis and two registrie
       method: 'PUT',
       headers: { 'x-glance-registry-purge-props': 'false', 'x-image-meta-name': 'renamed' },
     });
-    expect((await kept.json()).image).toMatchObject({
+    expect(await imageOf(kept)).toMatchObject({
       name: 'renamed',
       properties: { os: 'linux', arch: 'x86_64' },
     });
@@ -121,7 +121,7 @@ describe.each(DATABASES)('the first image on %s, over two apis and two registrie
       method: 'PUT',
       headers: { 'x-image-meta-property-os': 'bsd' },
     });
-    expect((await purged.json()).image.properties).toEqual({ os: 'bsd' });
+    expect((await imageOf(purged)).properties).toEqual({ os: 'bsd' });
 
     const again = await fetch(`${deployment.apiUrl}/v1/images/${image.id}`, {
       method: 'PUT',

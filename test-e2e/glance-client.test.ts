@@ -1,29 +1,16 @@
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { DATABASES, Deployment } from './support/deployment';
+import { DATABASES, Deployment, imageOf } from './support/deployment';
+import { describeWithClient, field, glance as runClient } from './support/glance-client';
 
 jest.setTimeout(180_000);
 
 const run = promisify(execFile);
-const PYTHON = '/usr/bin/python3';
 
-/** What the tests of this file need, and whether it is there. */
-const found =
-  spawnSync(PYTHON, ['-c', 'import glanceclient'], { env: {} }).status === 0 &&
-  spawnSync('qemu-img', ['--version']).status === 0;
-if (!found) {
-  const text =
-    'NO glance CLIENT OR qemu-img: their tests are SKIPPED (python3-glanceclient, qemu-utils)';
-  if (process.env['CI'] !== undefined) throw new Error(text);
-  process.stderr.write(`\n${text}\n\n`);
-}
-const describeWithClient = found ? describe : describe.skip;
-
-describeWithClient.each(DATABASES)('the unmodified glance client on %s', (database) => {
+describeWithClient('qemu-img').each(DATABASES)('the unmodified glance client on %s', (database) => {
   let deployment: Deployment;
 
   beforeAll(async () => {
@@ -34,32 +21,8 @@ describeWithClient.each(DATABASES)('the unmodified glance client on %s', (databa
     await deployment.stop();
   });
 
-  /**
-   * Runs the client as Debian ships it, against the given node, on a terminal of its own: from
-   * anything else it would take its standard input for image data.
-   */
-  async function glance(node: number, ...args: string[]): Promise<string> {
-    const words = [PYTHON, '/usr/bin/glance', '--os-image-api-version', '1', ...args];
-    const command = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-    const client = spawn('script', ['-qefc', command, '/dev/null'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        PATH: '/usr/bin:/bin',
-        OS_IMAGE_URL: deployment.apiUrls[node],
-        OS_AUTH_TOKEN: 'none',
-        PYTHONWARNINGS: 'ignore',
-        COLUMNS: '200',
-      },
-    });
-    let output = '';
-    client.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const [code] = (await once(client, 'close')) as [number | null];
-    if (code !== 0) throw new Error(output);
-    return output.replaceAll('\r', '');
-  }
-
-  const field = (table: string, name: string): string =>
-    new RegExp(`\\| ${name.replaceAll("'", "\\'")}\\s+\\| (.*?)\\s+\\|`).exec(table)?.[1] ?? '';
+  const glance = (node: number, ...args: string[]): Promise<string> =>
+    runClient(deployment.apiUrls[node]!, 'none', ...args);
 
   it('uploads, lists, shows, downloads, changes and deletes real images', async () => {
     const qcow2 = path.join(deployment.directory, 'disk.qcow2');
@@ -135,7 +98,7 @@ describeWithClient.each(DATABASES)('the unmodified glance client on %s', (databa
         method: 'POST',
         headers: { 'x-image-meta-name': `page-${index}` },
       });
-      ids.push((await answer.json()).image.id);
+      ids.push((await imageOf(answer)).id);
     }
     const list = await glance(0, 'image-list', '--page-size', '10');
     for (let index = 0; index < 45; index += 1) expect(list).toContain(`page-${index} `);

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { ROOT, eventually, freePorts } from './support/deployment';
+import { ROOT, eventually, freePorts, imageOf } from './support/deployment';
 
 jest.setTimeout(120_000);
 
@@ -64,7 +64,7 @@ describe('npm start', () => {
       body: 'kept bytes',
     });
     expect(created.status).toBe(201);
-    const { id } = (await created.json()).image;
+    const { id } = await imageOf(created);
     await stop('SIGINT');
     await eventually(async () => {
       await expect(fetch(url)).rejects.toThrow();

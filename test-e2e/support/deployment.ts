@@ -314,3 +314,19 @@ export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
+
+/** An image in a JSON answer: the fields that tests look at. */
+export interface ImageAnswer {
+  id: string;
+  properties: Record<string, string>;
+}
+
+/** The JSON body of an answer that holds one image. */
+export async function imageOf(answer: Response): Promise<ImageAnswer> {
+  return ((await answer.json()) as { image: ImageAnswer }).image;
+}
+
+/** The JSON body of an answer that holds a list. */
+export async function imagesOf(answer: Response): Promise<ImageAnswer[]> {
+  return ((await answer.json()) as { images: ImageAnswer[] }).images;
+}

@@ -5,6 +5,8 @@
 export const ERROR_CODES = [
   'invalid_request',
   'unauthenticated',
+  /** The caller is known, and works in no project. */
+  'project_required',
   'forbidden',
   'not_found',
   'method_not_allowed',

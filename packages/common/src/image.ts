@@ -14,6 +14,24 @@ export interface ImageLocation {
   status: 'active' | 'pending_delete' | 'deleted';
 }
 
+export const MEMBER_STATUSES = ['pending', 'accepted', 'rejected'] as const;
+export type MemberStatus = (typeof MEMBER_STATUSES)[number];
+
+/** A project that an image is shared with. */
+export interface ImageMember {
+  memberId: string;
+  /** Whether the member may share the image with others. */
+  canShare: boolean;
+  status: MemberStatus;
+}
+
+/** The same membership seen from the member's side. */
+export interface SharedImage {
+  imageId: string;
+  canShare: boolean;
+  status: MemberStatus;
+}
+
 /** An image as the registry reports it. Times are UTC, `YYYY-MM-DDTHH:MM:SS`, no zone. */
 export interface ImageRecord {
   id: string;

@@ -22,6 +22,7 @@ import { Policy } from './policy/policy';
 import { storeSettings } from './store-settings';
 import { HashPool } from './transfer/hash-pool';
 import { ImagesController } from './v1/images-controller';
+import { MembersController } from './v1/members-controller';
 import { v1Router } from './v1/router';
 
 export interface Api extends HttpApplication {
@@ -86,11 +87,12 @@ export async function createApi(
     storageQuotaBytes: options.user_storage_quota === 0 ? null : options.user_storage_quota,
     shutdown,
   });
+  const policy = new Policy();
   const images = new ImagesController({
     registry,
     stores,
     uploader,
-    policy: new Policy(),
+    policy,
     logger: logger.child('images'),
     formats: {
       diskFormats: config.image_format.disk_formats,
@@ -104,6 +106,11 @@ export async function createApi(
     sendIdleMs: idleMs,
     shutdown,
   });
+  const members = new MembersController({
+    registry,
+    policy,
+    memberQuota: options.image_member_quota < 0 ? null : options.image_member_quota,
+  });
   const app = createApp({
     logger: logger.child('http'),
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
@@ -114,7 +121,7 @@ export async function createApi(
       adminRole: options.admin_role,
       allowAnonymous: options.allow_anonymous_access,
     },
-    v1: v1Router(images),
+    v1: v1Router(images, members),
   });
   const unfinished = new UnfinishedSweeper({ registry, stores, logger: logger.child('sweep') });
   const deletions = new DeletionSweeper({

@@ -58,6 +58,11 @@ export const API_OPTIONS = {
       default: 128,
       min: -1,
     }),
+    image_member_quota: integerOption({
+      help: 'Projects an image may be shared with; -1 for no limit.',
+      default: 128,
+      min: -1,
+    }),
     limit_param_default: integerOption({
       help: 'Images on a page of a list when the client gives no limit.',
       default: 25,

@@ -17,6 +17,8 @@ import type { DeletionService } from './deletions/deletion-service';
 import { deletionsRouter } from './deletions/deletions-controller';
 import type { ImageService } from './images/image-service';
 import { imagesRouter } from './images/images-controller';
+import type { MemberService } from './members/member-service';
+import { membersRouter, sharedImagesRouter } from './members/members-controller';
 import { RELEASE } from './release';
 import type { UploadService } from './uploads/upload-service';
 import { uploadsRouter } from './uploads/uploads-controller';
@@ -30,6 +32,7 @@ export interface AppOptions {
   images: ImageService;
   uploads: UploadService;
   deletions: DeletionService;
+  members: MemberService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -56,6 +59,8 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', imagesRouter(options.images));
   app.use('/v1/images', uploadsRouter(options.uploads));
   app.use('/v1/images', deletionsRouter(options.deletions));
+  app.use('/v1/images', membersRouter(options.members));
+  app.use('/v1/shared-images', sharedImagesRouter(options.members));
   app.use(noSuchRoute);
   app.use(
     errorMiddleware({

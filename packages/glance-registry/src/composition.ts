@@ -7,6 +7,7 @@ import { SchemaOutdatedError, assertSchemaCurrent, migrateUp } from './db/migrat
 import { TransactionRunner } from './db/transaction';
 import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
+import { MemberService } from './members/member-service';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
 import { expireLeases } from './uploads/lease-sweeper';
@@ -83,6 +84,7 @@ export async function createRegistry(
     images: new ImageService(transactions),
     uploads: new UploadService(transactions, uploadsLogger),
     deletions: new DeletionService(transactions),
+    members: new MemberService(transactions),
   });
   return {
     app,

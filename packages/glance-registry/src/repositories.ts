@@ -6,6 +6,7 @@ import { ImageRepository } from './images/image-repository';
 import { LocationRepository } from './images/location-repository';
 import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
+import { MemberRepository } from './members/member-repository';
 import { UsageRepository } from './quota/usage-repository';
 import { DEFAULT_LEASE_SECONDS, LeaseRepository } from './uploads/lease-repository';
 
@@ -17,6 +18,7 @@ export interface Repositories {
   properties: PropertyRepository;
   tags: TagRepository;
   locations: LocationRepository;
+  members: MemberRepository;
   leases: LeaseRepository;
   usage: UsageRepository;
   deletions: DeletionRepository;
@@ -35,6 +37,7 @@ export function createRepositories(
     properties: new PropertyRepository(connection, dialect),
     tags: new TagRepository(connection, dialect),
     locations: new LocationRepository(connection, dialect),
+    members: new MemberRepository(connection, dialect),
     leases: new LeaseRepository(connection, dialect, leaseSeconds),
     usage: new UsageRepository(connection, dialect),
     deletions: new DeletionRepository(connection, dialect),

@@ -1,5 +1,6 @@
 import {
   IMAGE_STATUSES,
+  MEMBER_STATUSES,
   VISIBILITIES,
   type AbandonResult,
   type BeginUploadResult,
@@ -8,7 +9,9 @@ import {
   type CreateImageResult,
   type DeletionPlan,
   type ImageLocation,
+  type ImageMember,
   type ImageRecord,
+  type SharedImage,
   type UploadInfo,
   type UploadLease,
   type UploadState,
@@ -184,3 +187,33 @@ export function decodeDeletion(imageId: string): Decode<DeletionPlan> {
     matches<DeletionPlan>({ image: isImageOf(imageId), locations: listOf(isLocation) }),
   );
 }
+
+const isMemberStatus = oneOf(MEMBER_STATUSES);
+const isMember = matches<ImageMember>({
+  memberId: isText,
+  canShare: isFlag,
+  status: isMemberStatus,
+});
+
+export const decodeMembers = decoder<{ members: ImageMember[] }>(
+  'list of members',
+  matches({ members: listOf(isMember) }),
+);
+
+export function decodeMember(memberId: string): Decode<{ member: ImageMember }> {
+  return decoder(
+    'member of an image',
+    matches<{ member: ImageMember }>({
+      member: both(isMember, (value) => isRecord(value) && value.memberId === memberId),
+    }),
+  );
+}
+
+export const decodeSharedImages = decoder<{ sharedImages: SharedImage[] }>(
+  'list of shared images',
+  matches({
+    sharedImages: listOf(
+      matches<SharedImage>({ imageId: isText, canShare: isFlag, status: isMemberStatus }),
+    ),
+  }),
+);

@@ -24,6 +24,7 @@ const BEGIN = {
   expectedSizeBytes: null,
   storageQuotaBytes: null,
 } as const;
+const MEMBER = { memberId: 'a/b', canShare: true, status: 'pending' };
 const COMMIT = {
   location: { url: 'file:///images/1', metadata: {} },
   sizeBytes: 5,
@@ -72,7 +73,7 @@ describe('HttpRegistry', () => {
       'contract',
       {
         call: (it) => it.contract(context),
-        answer: { contract: { major: 1, minor: 0 }, release: '1' },
+        answer: { contract: { ...CONTRACT_VERSION }, release: '1' },
         request: 'GET /v1',
       },
     ],
@@ -100,6 +101,24 @@ describe('HttpRegistry', () => {
         call: (it) => it.getUpload(ID, UPLOAD_ID, context),
         answer: { uploadId: UPLOAD_ID, imageId: ID, state: 'committed', image: IMAGE },
         request: `GET /v1/images/${ID}/uploads/${UPLOAD_ID}`,
+      },
+    ],
+    [
+      'listMembers',
+      {
+        call: (it) => it.listMembers(ID, context),
+        answer: { members: [MEMBER] },
+        result: [MEMBER],
+        request: `GET /v1/images/${ID}/members`,
+      },
+    ],
+    [
+      'listSharedImages',
+      {
+        call: (it) => it.listSharedImages('a/b', context),
+        answer: { sharedImages: [{ imageId: ID, canShare: true, status: 'pending' }] },
+        result: [{ imageId: ID, canShare: true, status: 'pending' }],
+        request: 'GET /v1/shared-images/a%2Fb',
       },
     ],
   ];
@@ -187,6 +206,35 @@ describe('HttpRegistry', () => {
         answer: { image: IMAGE },
         result: IMAGE,
         request: `POST /v1/images/${ID}/deletion/revert`,
+      },
+    ],
+    [
+      'replaceMembers',
+      {
+        call: (it) => it.replaceMembers(ID, { members: [], memberQuota: 1 }, context),
+        answer: { members: [] },
+        result: [],
+        request: `PUT /v1/images/${ID}/members`,
+        body: { members: [], memberQuota: 1 },
+      },
+    ],
+    [
+      'putMember',
+      {
+        call: (it) => it.putMember(ID, 'a/b', { canShare: true, memberQuota: null }, context),
+        answer: { member: MEMBER },
+        result: MEMBER,
+        request: `PUT /v1/images/${ID}/members/a%2Fb`,
+        body: { canShare: true, memberQuota: null },
+      },
+    ],
+    [
+      'deleteMember',
+      {
+        call: (it) => it.deleteMember(ID, 'a/b', context),
+        answer: { member: MEMBER },
+        result: MEMBER,
+        request: `DELETE /v1/images/${ID}/members/a%2Fb`,
       },
     ],
   ];

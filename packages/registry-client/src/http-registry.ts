@@ -1,4 +1,5 @@
 import {
+  checkMemberId,
   imageNotFound,
   type AbandonResult,
   type AbandonUpload,
@@ -11,7 +12,11 @@ import {
   type CreateImageResult,
   type DeletionPlan,
   type ImageListQuery,
+  type ImageMember,
   type ImageRecord,
+  type PutMember,
+  type ReplaceMembers,
+  type SharedImage,
   type UpdateImageRequest,
   type UploadHeartbeat,
   type UploadInfo,
@@ -26,6 +31,9 @@ import {
   decodeImage,
   decodeImages,
   decodeLease,
+  decodeMember,
+  decodeMembers,
+  decodeSharedImages,
   decodeUpload,
 } from './answer-checks';
 import type { CallContext, Registry } from './registry';
@@ -234,6 +242,92 @@ export class HttpRegistry implements Registry {
     return this.endDeletion('revert', imageId, context);
   }
 
+  async listMembers(imageId: string, context: CallContext): Promise<ImageMember[]> {
+    const { members } = await this.transport.send(
+      {
+        operation: 'listMembers',
+        kind: 'read',
+        method: 'GET',
+        path: membersPath(imageId),
+        decode: decodeMembers,
+      },
+      context,
+    );
+    return members;
+  }
+
+  async replaceMembers(
+    imageId: string,
+    request: ReplaceMembers,
+    context: CallContext,
+  ): Promise<ImageMember[]> {
+    const { members } = await this.transport.send(
+      {
+        operation: 'replaceMembers',
+        kind: 'write',
+        method: 'PUT',
+        path: membersPath(imageId),
+        body: request,
+        decode: decodeMembers,
+      },
+      context,
+    );
+    return members;
+  }
+
+  async putMember(
+    imageId: string,
+    memberId: string,
+    request: PutMember,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    const { member } = await this.transport.send(
+      {
+        operation: 'putMember',
+        kind: 'write',
+        method: 'PUT',
+        path: memberPath(imageId, memberId),
+        body: request,
+        decode: decodeMember(memberId),
+      },
+      context,
+    );
+    return member;
+  }
+
+  async deleteMember(
+    imageId: string,
+    memberId: string,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    const { member } = await this.transport.send(
+      {
+        operation: 'deleteMember',
+        kind: 'write',
+        method: 'DELETE',
+        path: memberPath(imageId, memberId),
+        decode: decodeMember(memberId),
+      },
+      context,
+    );
+    return member;
+  }
+
+  async listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]> {
+    checkMemberId(memberId);
+    const { sharedImages } = await this.transport.send(
+      {
+        operation: 'listSharedImages',
+        kind: 'read',
+        method: 'GET',
+        path: `/v1/shared-images/${encodeURIComponent(memberId)}`,
+        decode: decodeSharedImages,
+      },
+      context,
+    );
+    return sharedImages;
+  }
+
   private async endDeletion(
     end: 'finish' | 'revert',
     imageId: string,
@@ -266,4 +360,13 @@ function imagePath(imageId: string): string {
 
 function uploadPath(imageId: string, uploadId: string): string {
   return `${imagePath(imageId)}/uploads/${encodeURIComponent(uploadId)}`;
+}
+
+function membersPath(imageId: string): string {
+  return `${imagePath(imageId)}/members`;
+}
+
+function memberPath(imageId: string, memberId: string): string {
+  checkMemberId(memberId);
+  return `${membersPath(imageId)}/${encodeURIComponent(memberId)}`;
 }

@@ -3,7 +3,7 @@ import type { RegistryAgents } from './bounded-connect-agents';
 import { FailedTry } from './failed-try';
 
 export interface ExchangeRequest {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   url: string;
   headers: Record<string, string>;
   /** JSON text. */

@@ -11,7 +11,11 @@ import type {
   DeletionPlan,
   Identity,
   ImageListQuery,
+  ImageMember,
   ImageRecord,
+  PutMember,
+  ReplaceMembers,
+  SharedImage,
   UpdateImageRequest,
   UploadHeartbeat,
   UploadInfo,
@@ -122,4 +126,47 @@ export interface Registry {
 
   /** Takes D1 back, because a store refuses to give the data up: the image is what it was before. */
   revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
+
+  /**
+   * The members of an image that the caller may see; who may share it sees them all, anybody else
+   * only the own membership.
+   * @throws `image_not_found`, for a deleted image too.
+   */
+  listMembers(imageId: string, context: CallContext): Promise<ImageMember[]>;
+
+  /**
+   * Makes these the members, in one transaction: named ones stay or are added, others are removed.
+   * A removed member who comes back starts like a new one, in the row it had.
+   * @throws `image_not_found`; `project_required` for a caller without one who is no admin;
+   * `quota_exceeded`; `forbidden` unless the caller may share: an admin, the owner, a member who
+   * can share. Nothing has changed then.
+   */
+  replaceMembers(
+    imageId: string,
+    request: ReplaceMembers,
+    context: CallContext,
+  ): Promise<ImageMember[]>;
+
+  /**
+   * Adds or changes one member. The quota is asked for a change too, as upstream does.
+   * @throws as replaceMembers; `invalid_request` for an id that no member can have.
+   */
+  putMember(
+    imageId: string,
+    memberId: string,
+    request: PutMember,
+    context: CallContext,
+  ): Promise<ImageMember>;
+
+  /**
+   * @returns the membership as it was.
+   * @throws as putMember; `not_found` when there is no such member.
+   */
+  deleteMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember>;
+
+  /**
+   * The images shared with a project, as far as {@link listMembers} would show it to the caller.
+   * @throws `invalid_request` for an id that no member can have.
+   */
+  listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]>;
 }

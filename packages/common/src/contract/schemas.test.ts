@@ -1,4 +1,10 @@
-import { createImageSchema, checkAgainst, imageListQuerySchema } from './schemas';
+import {
+  checkAgainst,
+  checkMemberId,
+  createImageSchema,
+  imageListQuerySchema,
+  replaceMembersSchema,
+} from './schemas';
 
 const create = (image: object) => checkAgainst(createImageSchema, { image });
 
@@ -33,4 +39,20 @@ describe('the contract schemas', () => {
     };
     expect(() => checkAgainst(imageListQuerySchema, query)).toThrow('sort');
   });
+
+  it.each(['a', 'b/c', 'ü', '...', 'x'.repeat(255), '%s', '__proto__'])(
+    'take the member id %j',
+    (id) => {
+      expect(() => checkMemberId(id)).not.toThrow();
+    },
+  );
+
+  it.each(['', '.', '..', 'x'.repeat(256), 'a\0', '\u{1f600}', '\ud800'])(
+    'refuse the member id %j',
+    (id) => {
+      expect(() => checkMemberId(id)).toThrow('memberId');
+      const request = { members: [{ memberId: id }], memberQuota: null };
+      expect(() => checkAgainst(replaceMembersSchema, request)).toThrow('memberId');
+    },
+  );
 });

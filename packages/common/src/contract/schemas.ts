@@ -1,6 +1,6 @@
 import Joi from 'joi';
 import { IMAGE_STATUSES } from '../image-status';
-import { MAX_INT32, VISIBILITIES } from '../image';
+import { MAX_INT32, MEMBER_STATUSES, VISIBILITIES } from '../image';
 import { hasFourByteCharacter, isCanonicalUuid, isPrototypeName } from '../text';
 import { DomainError } from '../errors';
 import type { Identity } from '../identity';
@@ -13,6 +13,8 @@ import {
   type CommitUpload,
   type CreateImageRequest,
   type ImageListQuery,
+  type PutMember,
+  type ReplaceMembers,
   type UpdateImageRequest,
   type UploadHeartbeat,
 } from './types';
@@ -129,6 +131,31 @@ export const beginDeletionSchema = Joi.object<BeginDeletion>({
   delayed: Joi.boolean().required(),
 });
 
+/** A project as it stands in a URL: dots alone would be taken for a relative path. */
+const memberId = text(255)
+  .invalid('', '.', '..')
+  .custom((value: string, helpers) =>
+    /\p{Surrogate}/u.test(value)
+      ? helpers.message({ custom: '{{#label}} is not valid text' })
+      : value,
+  );
+const memberQuota = Joi.number().integer().min(0).allow(null);
+
+const memberSchema = Joi.object<{ memberId: string }>({ memberId: memberId.required() });
+
+export const putMemberSchema = Joi.object<PutMember>({
+  canShare: Joi.boolean(),
+  memberQuota: memberQuota.required(),
+});
+
+export const replaceMembersSchema = Joi.object<ReplaceMembers>({
+  members: Joi.array()
+    .items(Joi.object({ memberId: memberId.required(), canShare: Joi.boolean() }))
+    .max(5000)
+    .required(),
+  memberQuota: memberQuota.required(),
+});
+
 const texts = Joi.array().items(Joi.string().allow('').max(255)).max(1000);
 const timeCondition = Joi.object({
   operator: Joi.string()
@@ -140,7 +167,9 @@ const timeCondition = Joi.object({
 export const imageListQuerySchema = Joi.object<ImageListQuery>({
   scope: Joi.string().valid('caller', 'all').required(),
   visibility: Joi.array().items(Joi.string().valid(...VISIBILITIES)),
-  memberStatus: Joi.string().valid('accepted', 'pending', 'rejected', 'all').required(),
+  memberStatus: Joi.string()
+    .valid(...MEMBER_STATUSES, 'all')
+    .required(),
   deleted: Joi.valid(true, false, 'any').required(),
   hidden: Joi.boolean(),
   id: texts,
@@ -195,4 +224,9 @@ export function checkAgainst<T>(schema: Joi.ObjectSchema<T>, value: unknown): T 
     throw new DomainError('invalid_request', result.error.message.replaceAll('"', "'"));
   }
   return result.value;
+}
+
+/** @throws DomainError `invalid_request` for an id that no member can have. */
+export function checkMemberId(memberId: string): void {
+  checkAgainst(memberSchema, { memberId });
 }

@@ -1,9 +1,9 @@
 import type { ErrorCode, ErrorDetails } from '../errors';
-import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
+import type { ImageLocation, ImageProperty, ImageRecord, MemberStatus, Visibility } from '../image';
 import type { ImageStatus } from '../image-status';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 0 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 1 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -151,6 +151,20 @@ export interface BeginDeletion {
   delayed: boolean;
 }
 
+export interface PutMember {
+  /** Absent: as it is, or false for a new member. */
+  canShare?: boolean;
+  /** The most members an image may have; null for no limit. */
+  memberQuota: number | null;
+}
+
+export interface ReplaceMembers {
+  /** An id that is named twice is one member; what is said last counts. */
+  members: { memberId: string; canShare?: boolean }[];
+  /** The most members an image may have; null for no limit. */
+  memberQuota: number | null;
+}
+
 export const IMAGE_SORT_KEYS = [
   'name',
   'status',
@@ -176,7 +190,7 @@ export interface ImageListQuery {
   /** Narrows to these. Absent: any, but community images of others stay out. */
   visibility?: Visibility[];
   /** Which memberships make a shared image visible in the list. */
-  memberStatus: 'accepted' | 'pending' | 'rejected' | 'all';
+  memberStatus: MemberStatus | 'all';
   /** `false` hides deleted rows and killed images; `any` shows all. */
   deleted: false | true | 'any';
   hidden?: boolean;

@@ -66,15 +66,24 @@ describe('authentication', () => {
       expect(await isAdmin({ 'x-auth-token': 'u:p:' })).toBe(false);
     });
 
+    it('reads the token as the glance client escapes it', async () => {
+      expect(await ownerOf({ 'x-auth-token': 'u%3Ap%C3%A9%3Amember' })).toBe('pé');
+      expect(await isAdmin({ 'x-auth-token': 'u%3Ap%3Amember%2Cadmin' })).toBe(true);
+      expect(await ownerOf({ 'x-auth-token': 'u:100%25:member' })).toBe('100%25');
+    });
+
     it('takes no identity headers beside it', async () => {
       const headers = { 'x-auth-token': 'u:p:member', 'x-roles': 'admin', 'x-project-id': 'other' };
       expect(await ownerOf(headers)).toBe('p');
       expect(await isAdmin(headers)).toBe(false);
     });
 
-    it.each(['u:p', 'u:p:r:x', 'x'])('refuses the token %j', async (token) => {
-      expect(await ownerOf({ 'x-auth-token': token })).toBe(401);
-    });
+    it.each(['u:p', 'u:p:r:x', 'x', 'u%3Ap', '%', '%3A%3A%'])(
+      'refuses the token %j',
+      async (token) => {
+        expect(await ownerOf({ 'x-auth-token': token })).toBe(401);
+      },
+    );
   });
 
   describe('switched off', () => {

@@ -10,6 +10,9 @@ export const POLICY_ACTIONS = [
   'delete_image',
   'publicize_image',
   'upload_image',
+  'get_members',
+  'modify_member',
+  'delete_member',
 ] as const;
 
 export type PolicyAction = (typeof POLICY_ACTIONS)[number];
@@ -25,6 +28,9 @@ export class Policy {
     delete_image: anyone,
     publicize_image: admin,
     upload_image: anyone,
+    get_members: anyone,
+    modify_member: anyone,
+    delete_member: anyone,
   };
 
   /** @throws DomainError `forbidden`. */

@@ -4,7 +4,6 @@ import {
   imageNotFound,
   invalidRequest,
   isDomainError,
-  toCanonicalUuid,
   type ImageFields,
   type ImageRecord,
   type UpdateImageRequest,
@@ -14,6 +13,7 @@ import { requestId, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
+import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
 import { openImageData } from '../images/open-image-data';
 import type { ImageUploader } from '../images/upload-image';
@@ -21,6 +21,7 @@ import type { Policy } from '../policy/policy';
 import { storeType } from '../store-settings';
 import { sendBody } from '../transfer/send-body';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
+import { imageIdOf } from './image-id';
 import {
   checkFormatMix,
   imageMetaHeaders,
@@ -97,7 +98,7 @@ export class ImagesController {
 
   create = async (req: Request, res: Response): Promise<void> => {
     const { registry, uploader, policy } = this.options;
-    const identity = this.writer(req);
+    const identity = requireWriter(req);
     const meta = this.decode(req);
     policy.enforce('add_image', identity);
     if (meta.isPublic) policy.enforce('publicize_image', identity);
@@ -140,7 +141,7 @@ export class ImagesController {
 
   update = async (req: Request, res: Response): Promise<void> => {
     const { registry, uploader, policy } = this.options;
-    const identity = this.writer(req);
+    const identity = requireWriter(req);
     const meta = this.decode(req);
     policy.enforce('modify_image', identity);
     if (meta.isPublic) policy.enforce('publicize_image', identity);
@@ -191,7 +192,7 @@ export class ImagesController {
 
   remove = async (req: Request, res: Response): Promise<void> => {
     const { registry, stores, logger, policy, delayedDelete } = this.options;
-    const identity = this.writer(req);
+    const identity = requireWriter(req);
     policy.enforce('delete_image', identity);
     const image = await this.find(req);
     if (image.protected) throw new DomainError('image_protected', 'Image is protected');
@@ -216,9 +217,7 @@ export class ImagesController {
   }
 
   private async find(req: Request): Promise<ImageRecord> {
-    const given = String(req.params['id']);
-    const imageId = toCanonicalUuid(given);
-    if (imageId === undefined) throw notFound(given.slice(0, 64));
+    const imageId = imageIdOf(req);
     try {
       return await this.options.registry.getImage(imageId, this.context(req));
     } catch (error) {
@@ -229,12 +228,6 @@ export class ImagesController {
 
   private context(req: Request): CallContext {
     return { identity: identityOf(req), requestId: requestId() };
-  }
-
-  private writer(req: Request) {
-    const identity = identityOf(req);
-    if (identity.readOnly) throw new DomainError('forbidden', 'Read-only access');
-    return identity;
   }
 
   /** Header decoding comes before every other check but that of the caller. */

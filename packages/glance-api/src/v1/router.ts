@@ -1,11 +1,14 @@
 import { DomainError } from '@glance/common';
+import { jsonBody } from '@glance/service-kit';
 import { Router, type RequestHandler } from 'express';
 import type { ImagesController } from './images-controller';
+import type { MembersController } from './members-controller';
 
+const MEMBER_BODY_LIMITS = { maxBytes: 512 * 1024, maxDepth: 8 };
 const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 
 /** Routes of API v1 (api-v1 sheet 2.1). */
-export function v1Router(images: ImagesController): Router {
+export function v1Router(images: ImagesController, members: MembersController): Router {
   const router = Router({ strict: true, caseSensitive: true });
   router.all('/', images.index);
 
@@ -23,12 +26,27 @@ export function v1Router(images: ImagesController): Router {
   router.put('/images/:id', images.update);
   router.delete('/images/:id', images.remove);
   router.all('/images/:id', methodNotAllowed('GET, HEAD, PUT, DELETE'));
+
+  const memberChange = [members.checkCaller, ...jsonBody(MEMBER_BODY_LIMITS)];
+  router.head('/images/:id/members', methodNotAllowed('GET, PUT'));
+  router.get('/images/:id/members', members.index);
+  router.put('/images/:id/members', memberChange, members.replace);
+  router.all('/images/:id/members', methodNotAllowed('GET, PUT'));
+
+  router.head('/images/:id/members/:member', methodNotAllowed('GET, PUT, DELETE'));
+  router.get('/images/:id/members/:member', methodNotAllowed());
+  router.put('/images/:id/members/:member', memberChange, members.put);
+  router.delete('/images/:id/members/:member', members.checkCaller, members.remove);
+  router.all('/images/:id/members/:member', methodNotAllowed('GET, PUT, DELETE'));
+
+  router.all('/shared-images/:member', members.sharedImages);
   return router;
 }
 
-function methodNotAllowed(allow: string): RequestHandler {
+/** @param allow undefined where upstream names no method. */
+function methodNotAllowed(allow?: string): RequestHandler {
   return (req, res) => {
-    res.set('Allow', allow);
+    if (allow !== undefined) res.set('Allow', allow);
     throw new DomainError('method_not_allowed', `${req.method} is not allowed for this resource.`);
   };
 }

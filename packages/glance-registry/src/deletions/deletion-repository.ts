@@ -1,7 +1,7 @@
 import type { ImageStatus } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { executeSql, selectRow, selectRows, sql } from '../db/sql';
+import { executeSql, selectRow, sql } from '../db/sql';
 
 /** Rows of `registry_deletions` and `registry_tombstones`, and the end of an image's children. */
 export class DeletionRepository {
@@ -43,40 +43,12 @@ export class DeletionRepository {
       .ignore();
   }
 
-  /** Marks live properties, members and tags as deleted at the time the image was (§4.2). */
+  /** Marks live properties and tags as deleted at the time the image was (§4.2). */
   async markChildrenDeleted(imageId: string, at: string): Promise<void> {
-    await this.dropSurplusMembers(imageId, at);
-    for (const table of ['image_properties', 'image_members', 'image_tags']) {
+    for (const table of ['image_properties', 'image_tags']) {
       await this.connection(table)
         .where({ image_id: imageId, deleted: 0 })
         .update({ deleted: 1, deleted_at: at, updated_at: at });
     }
-  }
-
-  /**
-   * Nothing keeps a member from having several live rows, yet only one may carry the same
-   * deleted_at (schema sheet §2, §7): of those the newest stays.
-   */
-  private async dropSurplusMembers(imageId: string, at: string): Promise<void> {
-    const rows = await selectRows<{ id: number; member: string }>(
-      this.connection,
-      sql`SELECT id, member FROM image_members
-        WHERE image_id = ${imageId} AND (deleted = 0 OR deleted_at = ${at})
-        ORDER BY deleted, id DESC`,
-    );
-    const seen = new Set<string>();
-    const surplus = rows.filter(({ member }) => {
-      const key = member.trimEnd().toLowerCase();
-      if (seen.has(key)) return true;
-      seen.add(key);
-      return false;
-    });
-    if (surplus.length === 0) return;
-    await this.connection('image_members')
-      .whereIn(
-        'id',
-        surplus.map(({ id }) => id),
-      )
-      .delete();
   }
 }

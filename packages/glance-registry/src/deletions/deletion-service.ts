@@ -86,7 +86,7 @@ export class DeletionService {
 
 /** The image becomes `deleted`, its children with it, and its id is never used again. */
 async function erase(
-  { images, deletions, usage }: Repositories,
+  { images, members, deletions, usage }: Repositories,
   { row, storedLocations }: LockedImage,
   at: string,
 ): Promise<void> {
@@ -97,6 +97,7 @@ async function erase(
     throw new Error(`an image cannot become deleted from ${row.status}`);
   }
   await deletions.markChildrenDeleted(row.id, at);
+  await members.markAllDeleted(row.id, at);
   await deletions.bury(row.id);
   await deletions.forget(row.id);
   await accounts.add(row.owner, { usedBytes: -freedBytes });

@@ -1,10 +1,14 @@
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { executeSql, sql } from '../db/sql';
+import { executeSql, joinSql, sql } from '../db/sql';
 import { toAsciiJson } from '../db/values';
-import type { ImageRecord } from '@glance/common';
+import type { ImageMember, ImageRecord } from '@glance/common';
 
 export type OutboxEvent = 'image.create' | 'image.update' | 'image.activate' | 'image.delete';
+
+export type MemberEvent = 'image.member.create' | 'image.member.update' | 'image.member.delete';
+
+const ROWS_PER_STATEMENT = 1000;
 
 /**
  * Rows of `registry_outbox`: what is to be announced, written with the change itself, so that each
@@ -23,6 +27,36 @@ export class OutboxRepository {
         VALUES (${image.id}, ${event}, ${toAsciiJson(announced(image))}, ${this.dialect.now})`,
     );
   }
+
+  /** One event for each of the members. */
+  async addMembers(
+    event: MemberEvent,
+    imageId: string,
+    members: readonly ImageMember[],
+  ): Promise<void> {
+    for (let start = 0; start < members.length; start += ROWS_PER_STATEMENT) {
+      const rows = members
+        .slice(start, start + ROWS_PER_STATEMENT)
+        .map(
+          (member) =>
+            sql`(${imageId}, ${event}, ${toAsciiJson(announcedMember(imageId, member))}, ${this.dialect.now})`,
+        );
+      await executeSql(
+        this.connection,
+        sql`INSERT INTO registry_outbox (image_id, event, payload, created_at)
+          VALUES ${joinSql(rows, ', ')}`,
+      );
+    }
+  }
+}
+
+function announcedMember(imageId: string, member: ImageMember): Record<string, unknown> {
+  return {
+    image_id: imageId,
+    member_id: member.memberId,
+    can_share: member.canShare,
+    status: member.status,
+  };
 }
 
 /** No location and no property: either may hold a secret. */

@@ -12,6 +12,7 @@ import type { Database } from '../db/create-database';
 import { TransactionRunner } from '../db/transaction';
 import { DeletionService } from '../deletions/deletion-service';
 import { ImageService } from '../images/image-service';
+import { MemberService } from '../members/member-service';
 import { createRepositories, type Repositories } from '../repositories';
 import { UploadService } from '../uploads/upload-service';
 
@@ -21,12 +22,14 @@ export class RegistryWorld {
   readonly images: ImageService;
   readonly uploads: UploadService;
   readonly deletions: DeletionService;
+  readonly members: MemberService;
 
   constructor(readonly database: Database) {
     this.transactions = new TransactionRunner(database, createRepositories);
     this.images = new ImageService(this.transactions);
     this.uploads = new UploadService(this.transactions, silentLogger);
     this.deletions = new DeletionService(this.transactions);
+    this.members = new MemberService(this.transactions);
   }
 
   async create(image: NewImage = {}, identity = ADMIN): Promise<ImageRecord> {

@@ -50,7 +50,7 @@ function isInScope(
     const isShared =
       record.visibility === 'shared' &&
       membership !== undefined &&
-      (query.memberStatus === 'all' || membership === query.memberStatus);
+      (query.memberStatus === 'all' || membership.status === query.memberStatus);
     const isOpen = record.visibility === 'public' || record.visibility === 'community';
     if (!isOpen && !isOwn && !isShared) return false;
   }

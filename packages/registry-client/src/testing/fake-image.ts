@@ -2,17 +2,17 @@ import {
   DomainError,
   imageNotFound,
   type Identity,
+  type ImageMember,
   type ImageRecord,
   type ImageStatus,
   canTransition,
 } from '@glance/common';
 
-export type MemberStatus = 'accepted' | 'pending' | 'rejected';
-
 /** One row of the fake's image table with all that hangs on it. */
 export interface FakeImage {
   record: ImageRecord;
-  members: Map<string, MemberStatus>;
+  /** By the member's id. */
+  members: Map<string, Omit<ImageMember, 'memberId'>>;
   /** The upload that holds the image while it is `saving`. */
   uploadId: string | null;
   /** What deletion took away and what a revert brings back. */

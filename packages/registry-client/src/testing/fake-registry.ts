@@ -4,6 +4,7 @@ import {
   beginDeletionSchema,
   beginUploadSchema,
   checkAgainst,
+  checkMemberId,
   commitUploadSchema,
   CONTRACT_VERSION,
   createImageSchema,
@@ -11,6 +12,8 @@ import {
   imageListQuerySchema,
   imageNotFound,
   invalidRequest,
+  putMemberSchema,
+  replaceMembersSchema,
   toWireTime,
   updateImageSchema,
   uploadHeartbeatSchema,
@@ -26,7 +29,12 @@ import {
   type DeletionPlan,
   type Identity,
   type ImageListQuery,
+  type ImageMember,
   type ImageRecord,
+  type MemberStatus,
+  type PutMember,
+  type ReplaceMembers,
+  type SharedImage,
   type UpdateImageRequest,
   type UploadHeartbeat,
   type UploadInfo,
@@ -41,7 +49,6 @@ import {
   transition,
   wasVisibleTo,
   type FakeImage,
-  type MemberStatus,
 } from './fake-image';
 import { listFakeImages } from './fake-image-list';
 import {
@@ -51,6 +58,14 @@ import {
   newRecord,
   present,
 } from './fake-image-record';
+import {
+  checkMayShareAtAll,
+  deleteFakeMember,
+  listFakeMembers,
+  listFakeSharedImages,
+  putFakeMember,
+  replaceFakeMembers,
+} from './fake-members';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
 
 /**
@@ -67,8 +82,13 @@ export class FakeRegistry implements Registry {
   constructor(private readonly clock: () => number = () => Date.now()) {}
 
   /** Shares an image: a row of `image_members`. */
-  addMember(imageId: string, projectId: string, status: MemberStatus = 'pending'): void {
-    this.existing(imageId).members.set(projectId, status);
+  addMember(
+    imageId: string,
+    projectId: string,
+    status: MemberStatus = 'pending',
+    canShare = false,
+  ): void {
+    this.existing(imageId).members.set(projectId, { canShare, status });
   }
 
   /** Sets the clock forward. */
@@ -295,6 +315,55 @@ export class FakeRegistry implements Registry {
     image.record = { ...image.beforeDeletion, updatedAt: this.now() };
     image.beforeDeletion = null;
     return present(image.record, context.identity);
+  }
+
+  async listMembers(imageId: string, context: CallContext): Promise<ImageMember[]> {
+    await this.enter(context);
+    return listFakeMembers(this.visible(imageId, context.identity), context.identity);
+  }
+
+  async replaceMembers(
+    imageId: string,
+    request: ReplaceMembers,
+    context: CallContext,
+  ): Promise<ImageMember[]> {
+    await this.enter(context);
+    const { members, memberQuota } = checkAgainst(replaceMembersSchema, request);
+    checkMayShareAtAll(context.identity);
+    const image = this.visible(imageId, context.identity);
+    replaceFakeMembers(image, members, memberQuota, context.identity);
+    return listFakeMembers(image, context.identity);
+  }
+
+  async putMember(
+    imageId: string,
+    memberId: string,
+    request: PutMember,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    await this.enter(context);
+    checkMemberId(memberId);
+    const { canShare, memberQuota } = checkAgainst(putMemberSchema, request);
+    checkMayShareAtAll(context.identity);
+    const image = this.visible(imageId, context.identity);
+    return putFakeMember(image, memberId, canShare, memberQuota, context.identity);
+  }
+
+  async deleteMember(
+    imageId: string,
+    memberId: string,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    await this.enter(context);
+    checkMemberId(memberId);
+    checkMayShareAtAll(context.identity);
+    return deleteFakeMember(this.visible(imageId, context.identity), memberId, context.identity);
+  }
+
+  async listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]> {
+    await this.enter(context);
+    checkMemberId(memberId);
+    return listFakeSharedImages(this.images.values(), memberId, context.identity);
   }
 
   /** Every call starts here: the caller may be gone, and leases may have run out. */

@@ -8,6 +8,7 @@ import { deletionCases } from './contract/deletion-cases';
 import { generalCases } from './contract/general-cases';
 import { listFilterCases } from './contract/list-filter-cases';
 import { listOrderCases } from './contract/list-order-cases';
+import { memberCases } from './contract/member-cases';
 import { quotaCases } from './contract/quota-cases';
 import { updateCases } from './contract/update-cases';
 import { uploadCases } from './contract/upload-cases';
@@ -41,6 +42,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('uploading', () => uploadCases(newWorld));
     describe('abandoning uploads', () => abandonCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
+    describe('sharing', () => memberCases(newWorld));
     describe('deleting', () => deletionCases(newWorld));
   });
 }

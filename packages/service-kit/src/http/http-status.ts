@@ -7,6 +7,7 @@ import type { ErrorCode } from '@glance/common';
 export const HTTP_STATUS = {
   invalid_request: 400,
   unauthenticated: 401,
+  project_required: 401,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,

@@ -1,4 +1,4 @@
-import type { ImageRecord } from '@glance/common';
+import type { ImageRecord, MemberStatus } from '@glance/common';
 import type { Registry } from '../../registry';
 
 /** How the suite gets at one implementation, and at what the contract itself has no call for. */
@@ -10,11 +10,7 @@ export interface RegistryContractHarness {
 export interface RegistryUnderTest {
   registry: Registry;
   /** Shares an image with a project. */
-  addMember(
-    imageId: string,
-    projectId: string,
-    status: 'accepted' | 'pending' | 'rejected',
-  ): Promise<void>;
+  addMember(imageId: string, projectId: string, status: MemberStatus): Promise<void>;
   /** Every upload that is running runs out of its lease and is rolled back, as by the sweeper. */
   expireLeases(): Promise<void>;
   /** Changes columns of an image past all rules. */

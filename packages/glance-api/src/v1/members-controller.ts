@@ -1,0 +1,98 @@
+import { DomainError, isDomainError, type ImageMember } from '@glance/common';
+import type { CallContext, Registry } from '@glance/registry-client';
+import { requestId } from '@glance/service-kit';
+import type { Request, RequestHandler, Response } from 'express';
+import { identityOf } from '../auth/authenticate';
+import { requireWriter } from '../auth/require-writer';
+import type { Policy, PolicyAction } from '../policy/policy';
+import { imageIdOf } from './image-id';
+import { parseCanShare, parseMemberships } from './member-body';
+
+export interface MembersControllerOptions {
+  registry: Registry;
+  policy: Policy;
+  /** The most members an image may have; null for no limit. */
+  memberQuota: number | null;
+}
+
+/** Sharing of images in API v1 (api-v1 sheet §6). Each method is one route. */
+export class MembersController {
+  constructor(private readonly options: MembersControllerOptions) {}
+
+  index = async (req: Request, res: Response): Promise<void> => {
+    this.options.policy.enforce('get_members', identityOf(req));
+    const members = await this.options.registry.listMembers(imageIdOf(req), callContext(req));
+    res.json({ members: members.map(memberView) });
+  };
+
+  /** Who asks comes before the body is read. */
+  checkCaller: RequestHandler = (req, _res, next) => {
+    const { isAdmin, projectId } = requireWriter(req);
+    if (!isAdmin && projectId === null) {
+      throw new DomainError('project_required', 'No authenticated user');
+    }
+    next();
+  };
+
+  replace = async (req: Request, res: Response): Promise<void> => {
+    const { registry, memberQuota } = this.options;
+    const members = parseMemberships(req.body);
+    await this.change('modify_member', req, res, (imageId, context) =>
+      registry.replaceMembers(imageId, { members, memberQuota }, context),
+    );
+  };
+
+  put = async (req: Request, res: Response): Promise<void> => {
+    const { registry, memberQuota } = this.options;
+    const canShare = parseCanShare(req.body);
+    const request = { memberQuota, ...(canShare === undefined ? {} : { canShare }) };
+    await this.change('modify_member', req, res, (imageId, context) =>
+      registry.putMember(imageId, memberIdOf(req), request, context),
+    );
+  };
+
+  remove = async (req: Request, res: Response): Promise<void> => {
+    await this.change('delete_member', req, res, (imageId, context) =>
+      this.options.registry.deleteMember(imageId, memberIdOf(req), context),
+    );
+  };
+
+  sharedImages = async (req: Request, res: Response): Promise<void> => {
+    const images = await this.options.registry.listSharedImages(memberIdOf(req), callContext(req));
+    res.json({
+      shared_images: images.map(({ imageId, canShare }) => ({
+        image_id: imageId,
+        can_share: canShare,
+      })),
+    });
+  };
+
+  /** What the registry forbids is told as "not found", with the reason in the text. */
+  private async change(
+    action: PolicyAction,
+    req: Request,
+    res: Response,
+    call: (imageId: string, context: CallContext) => Promise<unknown>,
+  ): Promise<void> {
+    this.options.policy.enforce(action, identityOf(req));
+    try {
+      await call(imageIdOf(req), callContext(req));
+    } catch (error) {
+      if (!isDomainError(error, 'forbidden')) throw error;
+      throw new DomainError('not_found', `403 Forbidden: ${error.message}`, { cause: error });
+    }
+    res.status(204).end();
+  }
+}
+
+function callContext(req: Request): CallContext {
+  return { identity: identityOf(req), requestId: requestId() };
+}
+
+function memberIdOf(req: Request): string {
+  return String(req.params['member']);
+}
+
+function memberView({ memberId, canShare }: ImageMember) {
+  return { member_id: memberId, can_share: canShare };
+}
