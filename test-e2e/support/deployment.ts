@@ -20,7 +20,7 @@ export type DatabaseKind = 'sqlite' | 'mysql';
 
 /** The databases of this run: SQLite always, MySQL or MariaDB when one is given. */
 export const DATABASES: DatabaseKind[] =
-  (process.env['TEST_MYSQL_URL'] ?? '') === '' ? ['sqlite'] : ['sqlite', 'mysql'];
+  process.env['TEST_MYSQL_URL'] === undefined ? ['sqlite'] : ['sqlite', 'mysql'];
 
 export interface DeploymentOptions {
   database: DatabaseKind;
@@ -247,7 +247,7 @@ async function answersOk(url: string, service: ServiceProcess): Promise<void> {
 class GiveUp extends Error {}
 
 /** Repeats a check until it passes. @throws its last error after `timeoutMs`. */
-export async function eventually<T>(check: () => Promise<T>, timeoutMs = 20_000): Promise<T> {
+export async function eventually<T>(check: () => Promise<T>, timeoutMs = 10_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
@@ -318,25 +318,12 @@ export async function residentBytes(pid: number): Promise<number> {
 /** An image in a JSON answer: the fields that tests look at. */
 export interface ImageAnswer {
   id: string;
-  status: string;
-  checksum: string | null;
   properties: Record<string, string>;
 }
 
 /** The JSON body of an answer that holds one image. */
 export async function imageOf(answer: Response): Promise<ImageAnswer> {
   return ((await answer.json()) as { image: ImageAnswer }).image;
-}
-
-/** Every image that the caller of an unauthenticated api sees, page by page. */
-export async function allImages(apiUrl: string): Promise<ImageAnswer[]> {
-  const images: ImageAnswer[] = [];
-  for (;;) {
-    const marker = images.length === 0 ? '' : `&marker=${images.at(-1)!.id}`;
-    const page = await imagesOf(await fetch(`${apiUrl}/v1/images/detail?limit=1000${marker}`));
-    images.push(...page);
-    if (page.length < 1000) return images;
-  }
 }
 
 /** The JSON body of an answer that holds a list. */

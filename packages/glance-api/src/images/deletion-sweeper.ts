@@ -13,7 +13,7 @@ import { finishDeletion } from './delete-image';
 const PAGE = 100;
 
 /** A deletion that was begun less long ago is left to the process that began it. */
-const RUNNING_DELETION_GRACE_SECONDS = 60;
+const RUNNING_DELETION_GRACE_SECONDS = 120;
 
 export interface DeletionSweeperOptions {
   registry: Registry;
