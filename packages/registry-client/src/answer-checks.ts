@@ -94,6 +94,7 @@ const isLease = matches<UploadLease>({
   uploadId: isText,
   leaseSeconds: (value) => isCount(value) && value !== 0,
   heartbeatSeconds: (value) => isCount(value) && value !== 0,
+  firstAttempt: (value) => value === undefined || isFlag(value),
 });
 
 const UPLOAD_STATES: readonly UploadState[] = ['live', 'committed', 'abandoned', 'expired', 'void'];

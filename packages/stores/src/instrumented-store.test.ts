@@ -102,11 +102,12 @@ describe('an instrumented store', () => {
   );
 
   it('discards a blob whose driver stopped reading too early, and fails', async () => {
+    const settle = jest.fn(() => Promise.resolve());
     const discard = jest.fn(() => Promise.resolve());
     const store = storeWith({
       add: async ({ source }) => {
         for await (const chunk of source) {
-          return { locationUrl: 'x', sizeBytes: chunk.length, metadata: {}, discard };
+          return { locationUrl: 'x', sizeBytes: chunk.length, metadata: {}, settle, discard };
         }
         throw new Error('unreachable');
       },
@@ -165,8 +166,9 @@ describe('an instrumented store', () => {
     const store = storeWith({
       add: async ({ source }) => {
         for await (const chunk of source) lengths.push(chunk.length);
-        const discard = () => Promise.resolve();
-        return { locationUrl: 'x', sizeBytes: 3, metadata: {}, discard };
+        const settle = () => Promise.resolve();
+        const discard = settle;
+        return { locationUrl: 'x', sizeBytes: 3, metadata: {}, settle, discard };
       },
     });
     const chunks = ['', 'a', '', '', 'bc', ''].map((chunk) => Buffer.from(chunk));

@@ -13,6 +13,7 @@ import type {
   StoreCapabilities,
   StoreDriver,
   UnfinishedBlob,
+  UnfinishedFate,
   UploadName,
 } from './store-driver';
 
@@ -108,6 +109,7 @@ export class InstrumentedStore {
       ...added,
       metadata:
         this.identity.recordId === true ? { ...added.metadata, store: this.id } : added.metadata,
+      settle: () => this.metadataCall('settle', () => added.settle()),
       discard: () => this.metadataCall('discard', () => added.discard()),
     };
   }
@@ -159,9 +161,9 @@ export class InstrumentedStore {
     return this.metadataCall('listUnfinished', () => this.driver.listUnfinished());
   }
 
-  async removeUnfinished(name: UploadName): Promise<void> {
+  async removeUnfinished(name: UploadName, fate: UnfinishedFate): Promise<void> {
     requireUploadName(name);
-    await this.metadataCall('removeUnfinished', () => this.driver.removeUnfinished(name));
+    await this.metadataCall('removeUnfinished', () => this.driver.removeUnfinished(name, fate));
   }
 
   async checkWritable(): Promise<void> {

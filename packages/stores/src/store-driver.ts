@@ -27,6 +27,12 @@ export interface AddRequest extends UploadName {
   source: ByteSource;
   /** Bytes announced by the client, when it announced any. */
   expectedSizeBytes?: number | undefined;
+  /**
+   * The image had no attempt before: the blob gets the plain name, if it is free. Any other gets a
+   * name no attempt ever had or will have, so that whoever removes what a failed attempt left,
+   * however late, removes nothing else.
+   */
+  firstAttempt?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -35,6 +41,11 @@ export interface AddedBlob {
   sizeBytes: number;
   /** To be stored beside the location: strings, lists and objects all the way down. */
   metadata: Record<string, unknown>;
+  /**
+   * The image owns the blob now: the attempt is not listed as unfinished any more. When this fails
+   * or is never called, a sweep does the same.
+   */
+  settle(): Promise<void>;
   /**
    * Removes exactly the blob that this add made visible, never one that took its name later. To be
    * called only on the registry's word that no image owns it. A blob already gone is a success.
@@ -60,7 +71,13 @@ export interface OpenedBlob {
   sizeBytes: number;
 }
 
-/** What an add left behind when its process died, invisible to readers. */
+/**
+ * What became of an attempt: its blob `abandoned`, which no image owns and none will, or anything
+ * else.
+ */
+export type UnfinishedFate = 'abandoned' | 'owned or unknown';
+
+/** An add that runs, or that was neither settled nor discarded because its process died. */
 export interface UnfinishedBlob extends UploadName {
   /** Since the last byte was written. */
   ageSeconds: number;
@@ -126,11 +143,14 @@ export interface StoreDriver {
    */
   delete(locationUrl: string): Promise<void>;
 
-  /** What adds of processes that died left behind, and what running adds have written so far. */
+  /** What adds of processes that died left behind, what running adds have written so far, and blobs not settled yet. */
   listUnfinished(): Promise<UnfinishedBlob[]>;
 
-  /** Removes what `listUnfinished` told of. Nothing there is a success. Blobs are out of reach. */
-  removeUnfinished(name: UploadName): Promise<void>;
+  /**
+   * Removes what `listUnfinished` told of; of an abandoned attempt also the blob, if it came to
+   * one. Nothing there is a success. Blobs of other attempts are out of reach.
+   */
+  removeUnfinished(name: UploadName, fate: UnfinishedFate): Promise<void>;
 
   /** Cheap proof that an add could begin now. Rejects like `add`. */
   checkWritable(): Promise<void>;

@@ -4,6 +4,7 @@ export type StoreOperation =
   | 'sizeOf'
   | 'delete'
   | 'discard'
+  | 'settle'
   | 'listUnfinished'
   | 'removeUnfinished'
   | 'checkWritable';

@@ -4,12 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FilesystemDriver } from '../src/drivers/filesystem/filesystem-driver';
 import { InstrumentedStore } from '../src/instrumented-store';
+import type { AddRequest, AddedBlob } from '../src/store-driver';
 import type { StoreOptions } from '../src/store-options';
 
 export const newName = (): { imageId: string; uploadId: string } => ({
   imageId: randomUUID(),
   uploadId: randomUUID(),
 });
+
+/** A whole upload: its blob belongs to an image. */
+export async function addSettled(
+  store: InstrumentedStore,
+  request: AddRequest,
+): Promise<AddedBlob> {
+  const added = await store.add(request);
+  await added.settle();
+  return added;
+}
 
 /** Temporary directories and the stores in them, for one test each. */
 export class StoreDirectory {

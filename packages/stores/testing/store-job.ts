@@ -8,7 +8,13 @@ import type { StoreOptions } from '../src/store-options';
 export interface StoreJob {
   options: StoreOptions;
   operation:
-    | { name: 'add'; imageId: string; uploadId: string; sizeBytes: number; chunkBytes?: number }
+    | {
+        name: 'add' | 'discard';
+        imageId: string;
+        uploadId: string;
+        sizeBytes: number;
+        chunkBytes?: number;
+      }
     | { name: 'read' | 'delete'; locationUrl: string }
     | { name: 'checkWritable' };
   /** Root gives its rights away to this user once the store is set up. */
@@ -37,8 +43,11 @@ async function run({ options, operation, userId }: StoreJob): Promise<StoreJobRe
   }
   try {
     switch (operation.name) {
-      case 'add': {
-        const added = await store.add({ ...operation, source: patternSource(operation) });
+      case 'add':
+      case 'discard': {
+        const source = patternSource(operation);
+        const added = await store.add({ ...operation, firstAttempt: true, source });
+        await (operation.name === 'add' ? added.settle() : added.discard());
         return { code: 'ok', locationUrl: added.locationUrl, sizeBytes: added.sizeBytes, warnings };
       }
       case 'read': {

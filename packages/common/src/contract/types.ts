@@ -65,6 +65,8 @@ export interface UploadLease {
   /** The lease ends this long after the last heartbeat, by the database's clock. */
   leaseSeconds: number;
   heartbeatSeconds: number;
+  /** Told when the lease begins: no upload of this image was ever begun before. */
+  firstAttempt?: boolean;
 }
 
 export interface CreateImageResult {

@@ -79,6 +79,48 @@ describe('UnfinishedSweeper', () => {
     expect(await parts()).toEqual([`${running.imageId}.${running.uploadId}`]);
   });
 
+  async function storedBy(name: { imageId: string; uploadId: string }) {
+    const bytes = Buffer.from('all of it');
+
+    const source = (async function* () {
+      yield bytes;
+    })();
+    const added = await stores.defaultStore.add({ ...name, firstAttempt: true, source });
+    const commit = {
+      location: { url: added.locationUrl, metadata: {} },
+      sizeBytes: bytes.length,
+      virtualSizeBytes: null,
+      checksum: '0'.repeat(32),
+      hashAlgorithm: 'sha512',
+      hashValue: '0'.repeat(128),
+    };
+    return { ...name, commit };
+  }
+
+  it('removes the whole blob of an uploader that died before its commit', async () => {
+    const died = await storedBy(await upload());
+    const { imageId, uploadId } = died;
+    const reason = { reason: 'the lease ended', locationUrl: null };
+    await registry.abandonUpload(imageId, uploadId, reason, CONTEXT);
+    expect(await sweeper.sweep()).toBe(1);
+    expect(await readdir(directory, { recursive: true })).toEqual(['.part']);
+  });
+
+  it('keeps the blob of an uploader that died right after its commit', async () => {
+    const { imageId, uploadId, commit } = await storedBy(await upload());
+    await registry.commitUpload(imageId, uploadId, commit, CONTEXT);
+    expect(await sweeper.sweep()).toBe(1);
+    expect((await readdir(directory, { recursive: true })).sort()).toEqual(['.part', imageId]);
+  });
+
+  it('keeps a blob whose upload the registry has forgotten: an image may have it', async () => {
+    const { imageId, uploadId } = await storedBy({ imageId: randomUUID(), uploadId: randomUUID() });
+    const old = Date.now() / 1000 - 25 * 3600;
+    await utimes(path.join(directory, '.part', `${imageId}.${uploadId}`), old, old);
+    expect(await sweeper.sweep()).toBe(1);
+    expect((await readdir(directory, { recursive: true })).sort()).toEqual(['.part', imageId]);
+  });
+
   it('keeps what the registry has never heard of for a day', async () => {
     const young = [randomUUID(), randomUUID()] as const;
     await part(...young, 23);

@@ -1,7 +1,7 @@
 import { SERVICE_IDENTITY, describeError, isDomainError } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import { newRequestId, type Logger } from '@glance/service-kit';
-import type { InstrumentedStore, StoreSet, UnfinishedBlob } from '@glance/stores';
+import type { InstrumentedStore, StoreSet, UnfinishedBlob, UnfinishedFate } from '@glance/stores';
 
 /** Bytes of an upload that the registry does not know are kept this long: its database may be younger than the store. */
 const UNKNOWN_UPLOAD_GRACE_SECONDS = 24 * 3600;
@@ -27,10 +27,11 @@ export class UnfinishedSweeper {
     for (const store of stores.list()) {
       try {
         for (const blob of await store.listUnfinished()) {
-          if (!(await this.isOver(blob))) continue;
-          await store.removeUnfinished(blob);
+          const fate = await this.fateOf(blob);
+          if (fate === undefined) continue;
+          await store.removeUnfinished(blob, fate);
           removed += 1;
-          this.report(store, blob);
+          this.report(store, blob, fate);
         }
       } catch (error) {
         logger.warn(`The left-overs of store ${store.id} could not all be swept`, {
@@ -41,25 +42,28 @@ export class UnfinishedSweeper {
     return removed;
   }
 
-  private async isOver(blob: UnfinishedBlob): Promise<boolean> {
+  /** @returns undefined while the upload runs, or may run for all that is known. */
+  private async fateOf(blob: UnfinishedBlob): Promise<UnfinishedFate | undefined> {
     try {
       const { state } = await this.options.registry.getUpload(blob.imageId, blob.uploadId, {
         identity: SERVICE_IDENTITY,
         requestId: newRequestId(),
       });
-      return state !== 'live';
+      if (state === 'live') return undefined;
+      return state === 'committed' ? 'owned or unknown' : 'abandoned';
     } catch (error) {
       if (!isDomainError(error, 'not_found', 'image_not_found')) throw error;
-      return blob.ageSeconds > UNKNOWN_UPLOAD_GRACE_SECONDS;
+      return blob.ageSeconds > UNKNOWN_UPLOAD_GRACE_SECONDS ? 'owned or unknown' : undefined;
     }
   }
 
-  private report(store: InstrumentedStore, blob: UnfinishedBlob): void {
+  private report(store: InstrumentedStore, blob: UnfinishedBlob, fate: UnfinishedFate): void {
     this.options.logger.info('Removed what an unfinished upload left behind', {
       store: store.id,
       image: blob.imageId,
       upload: blob.uploadId,
       bytes: blob.sizeBytes,
+      data: fate === 'abandoned' ? 'removed' : 'kept if an image has it',
     });
   }
 }

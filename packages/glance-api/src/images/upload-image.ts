@@ -94,12 +94,13 @@ export class ImageUploader {
       added = await upload.store.add({
         imageId,
         uploadId: lease.uploadId,
+        firstAttempt: lease.firstAttempt,
         source,
         ...(announced === undefined ? {} : { expectedSizeBytes: announced }),
       });
       keeper.stop();
       const { sizeBytes, md5, hashAlgorithm, hashValue } = source.digests;
-      return await registry.commitUpload(
+      const image = await registry.commitUpload(
         imageId,
         lease.uploadId,
         {
@@ -112,6 +113,8 @@ export class ImageUploader {
         },
         context,
       );
+      await this.settle(added, imageId, lease.uploadId);
+      return image;
     } catch (error) {
       keeper.stop();
       return await this.giveUp(upload, lease.uploadId, added, error);
@@ -152,8 +155,9 @@ export class ImageUploader {
     if (verdict.state === 'committed') {
       // The answer to the commit was lost, its effect was not.
       const { image } = await registry.getUpload(imageId, uploadId, context);
-      if (image) return image;
-      throw error;
+      if (!image) throw error;
+      if (added) await this.settle(added, imageId, uploadId);
+      return image;
     }
     if (added && verdict.blobRemovable) {
       await added.discard().catch((discardError: unknown) => {
@@ -173,6 +177,16 @@ export class ImageUploader {
       );
     }
     throw error;
+  }
+
+  private async settle(added: AddedBlob, imageId: string, uploadId: string): Promise<void> {
+    await added.settle().catch((error: unknown) => {
+      this.options.logger.warn('The temporary name of stored data stays until the next sweep', {
+        image: imageId,
+        upload: uploadId,
+        error: describeError(error),
+      });
+    });
   }
 }
 

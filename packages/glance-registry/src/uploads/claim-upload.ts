@@ -19,6 +19,7 @@ export async function claimUpload(
   const current = accounts.usageOf(owner);
   if (current) checkQuota(current, reservedBytes, upload.storageQuotaBytes);
   await accounts.add(owner, { reservedBytes });
+  const firstAttempt = !(await leases.existFor(imageId));
   try {
     await leases.insert({
       uploadId: upload.uploadId,
@@ -33,5 +34,5 @@ export async function claimUpload(
     if (dialect.classify(error) !== 'duplicate') throw error;
     throw new DomainError('conflict', 'The upload id was used before', { cause: error });
   }
-  return leases.termsOf(upload.uploadId);
+  return { ...leases.termsOf(upload.uploadId), firstAttempt };
 }

@@ -138,6 +138,15 @@ export class LeaseRepository {
     );
   }
 
+  /** Whether an upload of the image was ever begun. Leases that ended long ago are forgotten. */
+  async existFor(imageId: string): Promise<boolean> {
+    const row = await selectRow(
+      this.connection,
+      sql`SELECT 1 AS found FROM registry_leases WHERE image_id = ${imageId} LIMIT 1`,
+    );
+    return row !== undefined;
+  }
+
   async hasOtherLive(imageId: string, uploadId: string): Promise<boolean> {
     const row = await selectRow(
       this.connection,

@@ -437,11 +437,13 @@ export class FakeRegistry implements Registry {
     };
     this.checkQuota(upload, upload.reservedBytes);
     if (this.uploads.has(begin.uploadId)) throw conflict(record.id);
+    const uploads = [...this.uploads.values()];
+    const firstAttempt = !uploads.some(({ imageId }) => imageId === record.id);
     transition(image, 'saving');
     image.uploadId = begin.uploadId;
     record.updatedAt = this.now();
     this.uploads.set(begin.uploadId, upload);
-    return leaseOf(upload);
+    return { ...leaseOf(upload), firstAttempt };
   }
 
   /** Ends an upload that came to nothing, unless it has ended; one that is void stays so. */

@@ -71,8 +71,10 @@ export function describeAdding(bench: Bench, timeoutMs: number): void {
 
     it('keeps two uploads of one image apart', async () => {
       const imageId = randomUUID();
-      const first = await bench.add({ imageId, source: sourceOf(Buffer.from('first')) });
-      const second = await bench.add({ imageId, source: sourceOf(Buffer.from('the second')) });
+      const add = (text: string) =>
+        bench.add({ imageId, firstAttempt: true, source: sourceOf(Buffer.from(text)) });
+      const first = await add('first');
+      const second = await add('the second');
       expect(second.locationUrl).not.toBe(first.locationUrl);
       expect(await contentOf(bench, first.locationUrl)).toBe('first');
       expect(await contentOf(bench, second.locationUrl)).toBe('the second');
@@ -90,8 +92,10 @@ export function describeAdding(bench: Bench, timeoutMs: number): void {
 
     it('refuses an upload whose names are both taken, and keeps what has them', async () => {
       const imageId = randomUUID();
-      const first = await bench.add({ imageId, source: sourceOf(Buffer.from('first')) });
-      const second = await bench.add({ imageId, source: sourceOf(Buffer.from('second')) });
+      const add = (text: string) =>
+        bench.add({ imageId, firstAttempt: true, source: sourceOf(Buffer.from(text)) });
+      const first = await add('first');
+      const second = await add('second');
       const { uploadId } = second;
       const again = bench.add({ imageId, uploadId, source: sourceOf(Buffer.from('again')) });
       await expect(again).rejects.toMatchObject({ code: 'store_duplicate' });
@@ -233,9 +237,48 @@ export function describeAdding(bench: Bench, timeoutMs: number): void {
       expect(await contentOf(bench, locationUrl)).toBe('kept');
     });
 
-    it('leaves nothing unfinished', async () => {
-      await bench.add({ source: patternSource({ sizeBytes: MIB }) });
+    it('is unfinished until it is settled', async () => {
+      const added = await bench.add({ source: patternSource({ sizeBytes: MIB }) });
+      const { imageId, uploadId } = added;
+      expect(await bench.store.listUnfinished()).toEqual([
+        { imageId, uploadId, sizeBytes: MIB, ageSeconds: expect.any(Number) },
+      ]);
+      await added.settle();
+      await added.settle();
       expect(await bench.store.listUnfinished()).toEqual([]);
+      expect(await bench.store.sizeOf(added.locationUrl)).toBe(MIB);
+    });
+
+    it.each([true, false])(
+      'is removed with its blob once it is abandoned (first attempt: %s)',
+      async (firstAttempt) => {
+        const source = patternSource({ sizeBytes: MIB });
+        const added = await bench.add({ source, firstAttempt });
+        await bench.store.removeUnfinished(added, 'abandoned');
+        await bench.store.removeUnfinished(added, 'abandoned');
+        expect(await bench.subject.remains()).toEqual([]);
+        const opening = bench.store.get(added.locationUrl);
+        await expect(opening).rejects.toMatchObject({ code: 'store_blob_missing' });
+      },
+    );
+
+    it('keeps its blob when the sweep does not know it to be abandoned', async () => {
+      const added = await bench.add({ source: sourceOf(Buffer.from('kept')) });
+      await bench.store.removeUnfinished(added, 'owned or unknown');
+      await bench.store.removeUnfinished(added, 'abandoned');
+      expect(await bench.store.listUnfinished()).toEqual([]);
+      expect(await contentOf(bench, added.locationUrl)).toBe('kept');
+    });
+
+    it('that is not the first gets a name of its own, though the plain one is free', async () => {
+      const imageId = randomUUID();
+      const add = (firstAttempt: boolean) =>
+        bench.add({ imageId, firstAttempt, source: sourceOf(Buffer.from('bytes')) });
+      const first = await add(true);
+      await first.discard();
+      const second = await add(false);
+      expect(second.locationUrl).not.toBe(first.locationUrl);
+      expect(await contentOf(bench, second.locationUrl)).toBe('bytes');
     });
 
     it('can be discarded, twice', async () => {
@@ -257,9 +300,16 @@ export function describeAdding(bench: Bench, timeoutMs: number): void {
 
     it('is not mistaken for the blob that took its name later', async () => {
       const imageId = randomUUID();
-      const old = await bench.add({ imageId, source: sourceOf(Buffer.from('same size')) });
+      const firstAttempt = true;
+      const old = await bench.add({
+        imageId,
+        firstAttempt,
+        source: sourceOf(Buffer.from('same size')),
+      });
       await bench.store.delete(old.locationUrl);
-      const next = await bench.add({ imageId, source: sourceOf(Buffer.from('SAME SIZE')) });
+      const source = sourceOf(Buffer.from('SAME SIZE'));
+      const next = await bench.add({ imageId, firstAttempt, source });
+      expect(next.locationUrl).toBe(old.locationUrl);
       await old.discard();
       expect(await contentOf(bench, next.locationUrl)).toBe('SAME SIZE');
     });

@@ -11,6 +11,7 @@ export const STORE_ID = 'conformance';
 export class Bench {
   private current: { subject: StoreUnderTest; store: InstrumentedStore } | undefined;
   private locations = new Set<string>();
+  private adds: AddedBlob[] = [];
   private reachable = true;
 
   constructor(readonly harness: StoreHarness) {}
@@ -28,14 +29,16 @@ export class Bench {
     const store = new InstrumentedStore(subject.driver, { id: STORE_ID, type: 'under-test' });
     this.current = { subject, store };
     this.locations = new Set();
+    this.adds = [];
     this.reachable = true;
   }
 
-  /** Deletes what the test added; whatever is left then was left behind by the store. */
+  /** Settles and deletes what the test added; whatever is left then was left behind by the store. */
   async tearDown(): Promise<void> {
     const { subject, store } = this.running;
     try {
       if (!this.reachable || !this.harness.capabilities.delete) return;
+      for (const added of this.adds) await added.settle();
       for (const location of this.locations) {
         await store.delete(location).catch((error: unknown) => {
           expect(error).toMatchObject({ code: 'store_blob_missing' });
@@ -58,6 +61,7 @@ export class Bench {
     const name = { imageId: randomUUID(), uploadId: randomUUID() };
     const added = await this.store.add({ ...name, ...request });
     this.locations.add(added.locationUrl);
+    this.adds.push(added);
     const { imageId, uploadId } = { ...name, ...request };
     return { ...added, imageId, uploadId };
   }
@@ -72,7 +76,9 @@ export class Bench {
     }
     const source =
       typeof content === 'number' ? patternSource({ sizeBytes: content }) : sourceOf(content);
-    return (await this.add({ source })).locationUrl;
+    const added = await this.add({ source });
+    await added.settle();
+    return added.locationUrl;
   }
 
   async takeAway(): Promise<void> {

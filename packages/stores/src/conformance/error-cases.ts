@@ -41,13 +41,16 @@ export function describeErrors(bench: Bench): void {
 
     it('has nothing unfinished when it is new', async () => {
       expect(await bench.store.listUnfinished()).toEqual([]);
-      await bench.store.removeUnfinished({ imageId: randomUUID(), uploadId: randomUUID() });
+      const name = { imageId: randomUUID(), uploadId: randomUUID() };
+      await bench.store.removeUnfinished(name, 'abandoned');
+      await bench.store.removeUnfinished(name, 'owned or unknown');
     });
 
     it('takes no odd ids for unfinished blobs', async () => {
       const name = { imageId: '../..', uploadId: randomUUID() };
       const refusal = { code: 'invalid_request' };
-      await expect(bench.store.removeUnfinished(name)).rejects.toMatchObject(refusal);
+      const removing = bench.store.removeUnfinished(name, 'abandoned');
+      await expect(removing).rejects.toMatchObject(refusal);
     });
   });
 

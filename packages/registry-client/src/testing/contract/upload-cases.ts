@@ -35,7 +35,23 @@ export function uploadCases(newWorld: NewWorld): void {
     const { id } = await world.create();
     const request = world.uploadRequest();
     const { lease } = await world.registry.beginUpload(id, request, world.owner);
-    expect(await beat(id, request.uploadId)).toEqual(lease);
+    const { firstAttempt: _, ...terms } = lease;
+    expect(await beat(id, request.uploadId)).toEqual(terms);
+  });
+
+  it('tells the first attempt from those after it', async () => {
+    const { lease: atCreation } = await world.registry.createImage(
+      { image: {}, upload: world.uploadRequest() },
+      world.owner,
+    );
+    expect(atCreation).toMatchObject({ firstAttempt: true });
+    const { id } = await world.create();
+    const begin = () => world.registry.beginUpload(id, world.uploadRequest(), world.owner);
+    const { lease } = await begin();
+    expect(lease.firstAttempt).toBe(true);
+    const reason = { reason: 'test', locationUrl: null };
+    await world.registry.abandonUpload(id, lease.uploadId, reason, world.owner);
+    expect((await begin()).lease.firstAttempt).toBe(false);
   });
 
   it('makes the image active with its data in one step', async () => {

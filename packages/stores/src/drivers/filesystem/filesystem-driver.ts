@@ -14,6 +14,7 @@ import type {
   StoreDriver,
   StoreType,
   UnfinishedBlob,
+  UnfinishedFate,
   UploadName,
 } from '../../store-driver';
 import type { StoreOptions } from '../../store-options';
@@ -33,10 +34,11 @@ import type { FilesystemSettings } from './filesystem-options';
 import { metadataFor, readMountMetadata } from './mount-metadata';
 import type { MountMetadata } from './mount-metadata';
 import { listParts, partDirectory, partName, removePart } from './part-directory';
+import { removeAttempt } from './remove-attempt';
 import { readBlob } from './read-blob';
 import { syncDirectory } from './sync-directory';
 import { toDeleteError, toReadError, toWriteError } from './system-errors';
-import { discardBlob, writeBlob } from './write-blob';
+import { writeBlob } from './write-blob';
 
 /**
  * Blobs as files named by image id in one or several directories, readable by upstream and the
@@ -97,7 +99,8 @@ export class FilesystemDriver implements StoreDriver {
       locationUrl: toLocation(blob.path),
       sizeBytes: blob.sizeBytes,
       metadata: { ...metadataFor(directory.path, this.mounts) },
-      discard: () => discardBlob(directory.path, request, blob, this.settings.sync),
+      settle: () => asDelete(removePart(directory.path, request)),
+      discard: () => asDelete(removeAttempt(directory.path, request, this.settings.sync)),
     };
   }
 
@@ -144,12 +147,10 @@ export class FilesystemDriver implements StoreDriver {
     }
   }
 
-  async removeUnfinished(name: UploadName): Promise<void> {
-    try {
-      await Promise.all(this.directories.map(({ path }) => removePart(path, name)));
-    } catch (error) {
-      throw toDeleteError(error);
-    }
+  async removeUnfinished(name: UploadName, fate: UnfinishedFate): Promise<void> {
+    const remove = (path: string): Promise<void> =>
+      fate === 'abandoned' ? removeAttempt(path, name, this.settings.sync) : removePart(path, name);
+    await asDelete(Promise.all(this.directories.map(({ path }) => remove(path))));
   }
 
   async checkWritable(): Promise<void> {
@@ -212,6 +213,14 @@ async function prepareAll(
     .filter((outcome) => outcome.status === 'fulfilled')
     .map(({ value }) => value)
     .sort((a, b) => b.priority - a.priority);
+}
+
+async function asDelete(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    throw toDeleteError(error);
+  }
 }
 
 async function createAndRemove(directory: string): Promise<void> {

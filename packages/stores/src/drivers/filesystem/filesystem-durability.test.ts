@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { patternBytes, patternSource, readAll } from '../../conformance';
 import { hasTool, runStoreJob } from '../../../testing/run-store-job';
 import type { JobOutcome } from '../../../testing/run-store-job';
-import { StoreDirectory, newName } from '../../../testing/store-directory';
+import { StoreDirectory, addSettled, newName } from '../../../testing/store-directory';
 
 const STRACE = hasTool(
   ['strace', '-f', 'true'],
@@ -153,17 +153,15 @@ describeTraced('an upload, seen from the kernel', () => {
     expect(trace.split('\n').filter((line) => line.includes(name.imageId))).toHaveLength(1);
   });
 
-  it('answers success although the temporary name cannot be removed, and tells the operator', async () => {
+  it('keeps the blob when the temporary name cannot be removed, which a sweep does later', async () => {
     const inject = ['-P', partPath(), '-e', 'inject=unlink:error=EIO'];
     const { result } = await add(['strace', '-f', '-o', '/dev/null', ...inject]);
-    expect(result).toMatchObject({
-      code: 'ok',
-      warnings: [expect.stringContaining(`cannot remove ${partPath()} (EIO)`)],
-    });
+    expect(result).toMatchObject({ code: 'store_unavailable' });
     const store = await directory.open();
     expect(await store.listUnfinished()).toMatchObject([name]);
-    await store.removeUnfinished(name);
+    await store.removeUnfinished(name, 'owned or unknown');
     expect(await store.sizeOf(`file://${finalPath()}`)).toBe(SIZE);
+    expect(await directory.remains()).toEqual([name.imageId]);
   });
 
   it.each([
@@ -172,7 +170,7 @@ describeTraced('an upload, seen from the kernel', () => {
     ['unfinished or complete', 'link', 2],
     ['complete', 'fsync', 2],
     ['complete', 'unlink', 3],
-  ])('is %s when the process dies in %s', async (state, call, nth) => {
+  ])('is found, %s, when the process dies in %s', async (state, call, nth) => {
     const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${nth}`];
     const { result } = await add(['strace', '-f', '-o', '/dev/null', ...inject]);
     expect(result).toBeUndefined();
@@ -180,25 +178,41 @@ describeTraced('an upload, seen from the kernel', () => {
     const visible = (await directory.remains()).includes(name.imageId);
     if (state === 'unfinished') expect(visible).toBe(false);
     if (state === 'complete') expect(visible).toBe(true);
-
-    const unfinished = await store.listUnfinished();
-    if (!visible) expect(unfinished).toMatchObject([name]);
     if (visible) {
       const { stream } = await store.get(`file://${finalPath()}`);
       expect((await readAll(stream)).equals(patternBytes(SIZE))).toBe(true);
     }
-    for (const remains of unfinished) await store.removeUnfinished(remains);
+    expect(await store.listUnfinished()).toMatchObject([name]);
+    await store.removeUnfinished(name, 'abandoned');
+    expect(await directory.remains()).toEqual([]);
+  });
 
-    const { imageId } = name;
-    const again = { imageId, uploadId: newName().uploadId };
-    const added = await store.add({ ...again, source: patternSource({ sizeBytes: SIZE }) });
-    expect(added.locationUrl).toBe(`file://${finalPath()}${visible ? `.${again.uploadId}` : ''}`);
-    expect(await store.listUnfinished()).toEqual([]);
+  it.each([
+    ['in the first removal', 'unlink', 3],
+    ['between the removals', 'fsync', 3],
+    ['in the second removal', 'unlink', 4],
+  ])('is found again when the process that discards it dies %s', async (_, call, nth) => {
+    const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${nth}`];
+    const operation = { name: 'discard' as const, ...name, sizeBytes: SIZE };
+    const { result } = await runStoreJob(
+      { options: { filesystem_store_datadir: directory.datadir }, operation },
+      ['strace', '-f', '-o', '/dev/null', ...inject],
+    );
+    expect(result).toBeUndefined();
+    const store = await directory.open();
+    for (const remains of await store.listUnfinished()) {
+      await store.removeUnfinished(remains, 'abandoned');
+    }
+    expect(await directory.remains()).toEqual([]);
   });
 
   it('is gone for good when it is deleted', async () => {
     const store = await directory.open();
-    const { locationUrl } = await store.add({ ...name, source: patternSource({ sizeBytes: 1 }) });
+    const { locationUrl } = await addSettled(store, {
+      ...name,
+      firstAttempt: true,
+      source: patternSource({ sizeBytes: 1 }),
+    });
     const log = directory.path('trace');
     const { result } = await runStoreJob(
       {
@@ -214,7 +228,11 @@ describeTraced('an upload, seen from the kernel', () => {
 
   it('ends with an error when the device fails in the middle of a download', async () => {
     const store = await directory.open();
-    const { locationUrl } = await store.add({ ...name, source: patternSource({ sizeBytes: 2e6 }) });
+    const { locationUrl } = await addSettled(store, {
+      ...name,
+      firstAttempt: true,
+      source: patternSource({ sizeBytes: 2e6 }),
+    });
     const inject = ['-P', finalPath(), '-e', 'inject=pread64:error=EIO:when=3'];
     const { result, stderr } = await runStoreJob(
       {

@@ -1,13 +1,13 @@
 import { constants } from 'node:fs';
-import type { BigIntStats } from 'node:fs';
-import { link, lstat, open, unlink } from 'node:fs/promises';
+import { link, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storeDuplicate } from '../../store-errors';
-import type { AddRequest, ByteSource, UploadName } from '../../store-driver';
-import { partDirectory, partName, removePart } from './part-directory';
+import type { AddRequest, ByteSource } from '../../store-driver';
+import { partDirectory, partName } from './part-directory';
+import { finalNames, removeAttempt } from './remove-attempt';
 import { syncDirectory } from './sync-directory';
-import { errorCodeOf, isAbsent, toDeleteError, toWriteError } from './system-errors';
+import { errorCodeOf, isAbsent, toWriteError } from './system-errors';
 import { WriteBehind } from './write-behind';
 
 export interface WriteOptions {
@@ -17,19 +17,16 @@ export interface WriteOptions {
   warn: (message: string) => void;
 }
 
-/** Tells a file from any other that may have its name later, even with its inode used again. */
-type FileIdentity = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'>;
-
 export interface WrittenBlob {
   path: string;
   sizeBytes: number;
-  identity: FileIdentity;
 }
 
 /**
  * Writes a blob in the order of reliability sheet §11: private temporary file, all bytes, sync,
  * close, link to the final name, sync of the directory. At whatever point it stops, the final name
- * is either absent or holds every byte durably.
+ * is either absent or holds every byte durably. The temporary name stays until the attempt is
+ * settled, so that a sweep finds what a process that dies before leaves at the final one.
  */
 export async function writeBlob(
   directory: string,
@@ -39,49 +36,21 @@ export async function writeBlob(
   const { imageId, uploadId } = request;
   const name = partName(imageId, uploadId);
   const { file, temporary } = await createExclusively(directory, name, imageId);
-  let identity: FileIdentity | undefined;
-  let path: string | undefined;
   try {
     // First, while the file is empty: nobody sees the bytes with wider permissions.
     if (options.filePermissions !== undefined) await file.chmod(options.filePermissions);
     const sizeBytes = await copy(request.source, file, options);
     request.signal?.throwIfAborted();
     if (options.sync) await file.datasync();
-    identity = await file.stat({ bigint: true });
     await file.close();
-    path = await linkToFreeName(temporary, directory, request);
+    const path = await linkToFreeName(temporary, directory, request);
     if (options.sync) await syncDirectory(directory);
-    await unlink(temporary).catch((error: unknown) => {
-      options.warn(
-        `cannot remove ${temporary} (${errorCodeOf(error) ?? 'error'}), left to sweepers`,
-      );
-    });
-    return { path, sizeBytes, identity };
+    return { path, sizeBytes };
   } catch (error) {
-    // Nobody was told of the final name yet. It goes first: while the temporary name holds the
-    // inode, no other file can have its number.
-    if (path !== undefined && identity !== undefined) {
-      await attempt(removeIfSame(path, identity), options);
-    }
-    await attempt(unlink(temporary), options);
+    // Not durable on purpose: what a power failure brings back, a sweep finds.
+    await attempt(removeAttempt(directory, request, false), options);
     await attempt(file.close(), options);
     throw toWriteError(error);
-  }
-}
-
-/** Removes the blob unless another file has taken its name. Gone already is a success. */
-export async function discardBlob(
-  directory: string,
-  upload: UploadName,
-  blob: WrittenBlob,
-  sync: boolean,
-): Promise<void> {
-  try {
-    await removePart(directory, upload);
-    const removed = await removeIfSame(blob.path, blob.identity);
-    if (removed && sync) await syncDirectory(directory);
-  } catch (error) {
-    throw toDeleteError(error);
   }
 }
 
@@ -127,15 +96,17 @@ function isZero(chunk: Uint8Array): boolean {
 }
 
 /**
- * The name operators know is the image id. When remains of an earlier attempt have it, the name of
- * this attempt is used instead: whether they may go is for the registry to say (design §5).
+ * The name operators know is the image id. When remains of an earlier attempt have it, or may be
+ * waiting to be removed from it, the name of this attempt is used instead: whether they may go is
+ * for the registry to say (design §5).
  */
 async function linkToFreeName(
   temporary: string,
   directory: string,
-  { imageId, uploadId }: AddRequest,
+  request: AddRequest,
 ): Promise<string> {
-  for (const name of [imageId, `${imageId}.${uploadId}`]) {
+  const [plain, own] = finalNames(request);
+  for (const name of request.firstAttempt === true ? [plain, own] : [own]) {
     try {
       await link(temporary, join(directory, name));
       return join(directory, name);
@@ -143,23 +114,7 @@ async function linkToFreeName(
       if (errorCodeOf(error) !== 'EEXIST') throw error;
     }
   }
-  throw storeDuplicate(imageId);
-}
-
-async function removeIfSame(path: string, identity: FileIdentity): Promise<boolean> {
-  try {
-    const found = await lstat(path, { bigint: true });
-    const same =
-      found.dev === identity.dev &&
-      found.ino === identity.ino &&
-      found.size === identity.size &&
-      found.mtimeNs === identity.mtimeNs;
-    if (same) await unlink(path);
-    return same;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
+  throw storeDuplicate(request.imageId);
 }
 
 /** One step of cleaning up: the first error is the one to report, this one is for the log. */

@@ -19,6 +19,8 @@ import type {
   StoreDriver,
   StoreType,
   UnfinishedBlob,
+  UnfinishedFate,
+  UploadName,
 } from '../../store-driver';
 
 const DEFAULT_CHUNK_BYTES = 512 * 1024;
@@ -49,6 +51,7 @@ export class MemoryDriver implements StoreDriver {
   readonly properties = {};
 
   private readonly blobs = new Map<string, Buffer>();
+  private readonly unsettled = new Map<string, { name: UploadName; key: string; blob: Buffer }>();
   private readonly capacityBytes: number;
   private readonly chunkBytes: number;
   private outage: Error | undefined;
@@ -91,18 +94,19 @@ export class MemoryDriver implements StoreDriver {
       chunks.push(Buffer.from(chunk));
     }
     request.signal?.throwIfAborted();
-    const key = [imageId, `${imageId}.${uploadId}`].find((name) => !this.blobs.has(name));
+    const own = `${imageId}.${uploadId}`;
+    const names = request.firstAttempt === true ? [imageId, own] : [own];
+    const key = names.find((name) => !this.blobs.has(name));
     if (key === undefined) throw storeDuplicate(imageId);
     const blob = Buffer.concat(chunks, sizeBytes);
     this.blobs.set(key, blob);
+    this.unsettled.set(own, { name: { imageId, uploadId }, key, blob });
     return {
       locationUrl: toLocation(key),
       sizeBytes,
       metadata: {},
-      discard: () =>
-        this.guarded(() => {
-          if (this.blobs.get(key) === blob) this.blobs.delete(key);
-        }),
+      settle: () => this.removeUnfinished(request, 'owned or unknown'),
+      discard: () => this.removeUnfinished(request, 'abandoned'),
     };
   }
 
@@ -127,13 +131,26 @@ export class MemoryDriver implements StoreDriver {
     });
   }
 
-  /** Nothing survives the process, so nothing is ever left behind. */
+  /** Nothing survives the process: these are adds that succeeded and are not settled. */
   listUnfinished(): Promise<UnfinishedBlob[]> {
-    return this.guarded(() => []);
+    return this.guarded(() =>
+      [...this.unsettled.values()].map(({ name, blob }) => ({
+        ...name,
+        ageSeconds: 0,
+        sizeBytes: blob.length,
+      })),
+    );
   }
 
-  removeUnfinished(): Promise<void> {
-    return this.guarded(() => undefined);
+  removeUnfinished({ imageId, uploadId }: UploadName, fate: UnfinishedFate): Promise<void> {
+    return this.guarded(() => {
+      const own = `${imageId}.${uploadId}`;
+      const attempt = this.unsettled.get(own);
+      if (!attempt) return;
+      const { key, blob } = attempt;
+      if (fate === 'abandoned' && this.blobs.get(key) === blob) this.blobs.delete(key);
+      this.unsettled.delete(own);
+    });
   }
 
   checkWritable(): Promise<void> {
