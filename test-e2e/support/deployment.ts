@@ -20,7 +20,7 @@ export type DatabaseKind = 'sqlite' | 'mysql';
 
 /** The databases of this run: SQLite always, MySQL or MariaDB when one is given. */
 export const DATABASES: DatabaseKind[] =
-  process.env['TEST_MYSQL_URL'] === undefined ? ['sqlite'] : ['sqlite', 'mysql'];
+  (process.env['TEST_MYSQL_URL'] ?? '') === '' ? ['sqlite'] : ['sqlite', 'mysql'];
 
 export interface DeploymentOptions {
   database: DatabaseKind;
@@ -47,9 +47,12 @@ export interface ServiceProcess {
 export class Deployment {
   readonly apis: ServiceProcess[] = [];
   readonly registries: ServiceProcess[] = [];
+  readonly extras: ServiceProcess[] = [];
   readonly apiUrls: string[] = [];
   readonly registryUrls: string[] = [];
   readonly serviceKey = randomBytes(32).toString('hex');
+
+  private extraApis = 0;
 
   private constructor(
     readonly directory: string,
@@ -89,7 +92,7 @@ export class Deployment {
   }
 
   logs(): string {
-    return [...this.registries, ...this.apis]
+    return [...this.registries, ...this.apis, ...this.extras]
       .map((each) => `--- ${each.program} ${each.child.pid ?? ''}\n${each.log()}`)
       .join('\n');
   }
@@ -105,18 +108,40 @@ export class Deployment {
   }
 
   /** Starts a service again with the configuration it had. */
-  async restart(service: ServiceProcess): Promise<ServiceProcess> {
+  async restart(
+    service: ServiceProcess,
+    env: Record<string, string> = {},
+  ): Promise<ServiceProcess> {
     const list = service.program === 'glance-api' ? this.apis : this.registries;
     const urls = service.program === 'glance-api' ? this.apiUrls : this.registryUrls;
     const index = list.indexOf(service);
-    const again = spawnService(service.program, service.configFile);
+    const again = spawnService(service.program, service.configFile, env);
     list[index] = again;
     await becomesReady(urls[index]!, again);
     return again;
   }
 
+  /**
+   * One more api beside those of the nodes, at the registry of a node.
+   * @param failPoints what it does wrong, such as `U6:kill`
+   */
+  async addApi(failPoints: string, node = 0): Promise<{ url: string; service: ServiceProcess }> {
+    const [port] = await freePorts(1);
+    const base = await readFile(path.join(this.directory, `api-${node}.conf`), 'utf8');
+    this.extraApis += 1;
+    const file = path.join(this.directory, `extra-api-${this.extraApis}.conf`);
+    const text = base.replace(/^bind_port = \d+$/m, `bind_port = ${port}`);
+    await writeFile(file, text, { mode: 0o600 });
+    const service = spawnService('glance-api', file, { GLANCE_FAIL_POINTS: failPoints });
+    const url = `http://127.0.0.1:${port}`;
+    this.extras.push(service);
+    await becomesReady(url, service);
+    return { url, service };
+  }
+
   async stop(): Promise<void> {
-    for (const service of [...this.apis, ...this.registries]) await stopService(service);
+    const services = [...this.extras, ...this.apis, ...this.registries];
+    await Promise.all(services.map(stopService));
     await this.dropDatabase();
     await rm(this.directory, { recursive: true, force: true });
   }
@@ -201,8 +226,13 @@ async function writeConfig(file: string, sections: Sections): Promise<void> {
   await writeFile(file, `${text}\n`, { mode: 0o600 });
 }
 
-function spawnService(program: ServiceProcess['program'], configFile: string): ServiceProcess {
+function spawnService(
+  program: ServiceProcess['program'],
+  configFile: string,
+  env: Record<string, string> = {},
+): ServiceProcess {
   const child = spawn(process.execPath, [PROGRAMS[program], '--config-file', configFile], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
@@ -247,7 +277,7 @@ async function answersOk(url: string, service: ServiceProcess): Promise<void> {
 class GiveUp extends Error {}
 
 /** Repeats a check until it passes. @throws its last error after `timeoutMs`. */
-export async function eventually<T>(check: () => Promise<T>, timeoutMs = 10_000): Promise<T> {
+export async function eventually<T>(check: () => Promise<T>, timeoutMs = 20_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
@@ -318,12 +348,26 @@ export async function residentBytes(pid: number): Promise<number> {
 /** An image in a JSON answer: the fields that tests look at. */
 export interface ImageAnswer {
   id: string;
+  status: string;
+  size: number;
+  checksum: string | null;
   properties: Record<string, string>;
 }
 
 /** The JSON body of an answer that holds one image. */
 export async function imageOf(answer: Response): Promise<ImageAnswer> {
   return ((await answer.json()) as { image: ImageAnswer }).image;
+}
+
+/** Every image that the caller of an unauthenticated api sees, page by page. */
+export async function allImages(apiUrl: string): Promise<ImageAnswer[]> {
+  const images: ImageAnswer[] = [];
+  for (;;) {
+    const marker = images.length === 0 ? '' : `&marker=${images.at(-1)!.id}`;
+    const page = await imagesOf(await fetch(`${apiUrl}/v1/images/detail?limit=1000${marker}`));
+    images.push(...page);
+    if (page.length < 1000) return images;
+  }
 }
 
 /** The JSON body of an answer that holds a list. */

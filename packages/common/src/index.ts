@@ -2,6 +2,7 @@ export * from './contract/headers';
 export * from './contract/schemas';
 export * from './contract/types';
 export * from './errors';
+export * from './fail-points';
 export * from './identity';
 export * from './image';
 export * from './image-status';

@@ -128,6 +128,7 @@ export async function createApi(
     registry,
     stores,
     logger: logger.child('sweep'),
+    graceSeconds: options.deletion_grace,
     scrubAfterSeconds: options.delayed_delete ? options.scrub_time : 0,
   });
   const background = [

@@ -91,6 +91,11 @@ export const API_OPTIONS = {
       help: 'Seconds that the data of deleted images is kept with delayed_delete.',
       default: 0,
     }),
+    deletion_grace: secondsOption({
+      help: 'Seconds that a deletion is left to the process that began it; then any node finishes it.',
+      default: 120,
+      min: 0,
+    }),
     wakeup_time: secondsOption({
       help: 'Seconds between two searches for deletions to finish: delayed ones, and those whose process died or whose store did not answer.',
       default: 300,

@@ -1,6 +1,7 @@
 import {
   DomainError,
   describeError,
+  failPoint,
   isDomainError,
   type ImageLocation,
   type ImageRecord,
@@ -33,6 +34,7 @@ export async function deleteImage(
   const plan = await registry.beginDeletion(imageId, { delayed }, context);
   if (delayed || plan.image.status === 'deleted') return plan.image;
   try {
+    failPoint('D1');
     return await finishDeletion(imageId, plan.locations, options, context);
   } catch (error) {
     if (isDomainError(error, 'store_in_use', 'store_delete_denied')) {
@@ -71,5 +73,8 @@ export async function finishDeletion(
       });
     }
   }
-  return await registry.finishDeletion(imageId, context);
+  failPoint('D3');
+  const image = await registry.finishDeletion(imageId, context);
+  failPoint('D4');
+  return image;
 }

@@ -34,7 +34,13 @@ describe('DeletionSweeper', () => {
   });
 
   const sweeper = (scrubAfterSeconds = 0) =>
-    new DeletionSweeper({ registry, stores, logger: silentLogger, scrubAfterSeconds });
+    new DeletionSweeper({
+      registry,
+      stores,
+      logger: silentLogger,
+      graceSeconds: 120,
+      scrubAfterSeconds,
+    });
   const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000);
   const files = async () => (await readdir(directory)).filter((name) => name !== '.part');
   const statusOf = async (id: string) => (await registry.getImage(id, ADMIN)).status;

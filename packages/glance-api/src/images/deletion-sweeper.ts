@@ -12,13 +12,12 @@ import { finishDeletion } from './delete-image';
 
 const PAGE = 100;
 
-/** A deletion that was begun less long ago is left to the process that began it. */
-const RUNNING_DELETION_GRACE_SECONDS = 120;
-
 export interface DeletionSweeperOptions {
   registry: Registry;
   stores: StoreSet;
   logger: Logger;
+  /** Seconds that a deletion is left to the process that began it. */
+  graceSeconds: number;
   /** Seconds that the data of deleted images is kept where deletion is delayed. */
   scrubAfterSeconds: number;
 }
@@ -68,7 +67,7 @@ export class DeletionSweeper {
   private isDue(image: ImageRecord, now: Date): boolean {
     if (image.deletedAt === null) return false;
     const ageSeconds = (now.getTime() - Date.parse(`${image.deletedAt}Z`)) / 1000;
-    return ageSeconds >= Math.max(RUNNING_DELETION_GRACE_SECONDS, this.options.scrubAfterSeconds);
+    return ageSeconds >= Math.max(this.options.graceSeconds, this.options.scrubAfterSeconds);
   }
 
   private async finish(image: ImageRecord, context: CallContext): Promise<boolean> {

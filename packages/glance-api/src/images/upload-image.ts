@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   DomainError,
   describeError,
+  failPoint,
   isDomainError,
   type BeginUpload,
   type BeginUploadResult,
@@ -90,6 +91,7 @@ export class ImageUploader {
 
     let added: AddedBlob | undefined;
     try {
+      failPoint('U1');
       continueBody(upload.request, upload.response);
       added = await upload.store.add({
         imageId,
@@ -98,6 +100,7 @@ export class ImageUploader {
         source,
         ...(announced === undefined ? {} : { expectedSizeBytes: announced }),
       });
+      failPoint('U6');
       keeper.stop();
       const { sizeBytes, md5, hashAlgorithm, hashValue } = source.digests;
       const image = await registry.commitUpload(
@@ -113,6 +116,7 @@ export class ImageUploader {
         },
         context,
       );
+      failPoint('U7');
       await this.settle(added, imageId, lease.uploadId);
       return image;
     } catch (error) {
@@ -159,6 +163,7 @@ export class ImageUploader {
       if (added) await this.settle(added, imageId, uploadId);
       return image;
     }
+    if (verdict.state === 'void') failPoint('D2');
     if (added && verdict.blobRemovable) {
       await added.discard().catch((discardError: unknown) => {
         logger.error('The data of a failed upload could not be removed; a sweep will', {

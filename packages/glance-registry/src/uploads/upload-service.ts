@@ -1,5 +1,6 @@
 import {
   DomainError,
+  failPoint,
   imageNotFound,
   type AbandonResult,
   type AbandonUpload,
@@ -89,7 +90,7 @@ export class UploadService {
     identity: Identity,
     scope: CallScope,
   ): Promise<ImageRecord> {
-    return await this.transactions.write(scope, async (repositories) => {
+    const committed = await this.transactions.write(scope, async (repositories) => {
       const { images, locations, leases, usage, outbox } = repositories;
       const image = await images.lock(imageId, identity);
       const lease = await leases.lock(imageId, uploadId);
@@ -124,8 +125,11 @@ export class UploadService {
       await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
       const record = requireFound(await images.find(row.id));
       await outbox.add('image.activate', record);
+      failPoint('commit-begun');
       return present(record, identity);
     });
+    failPoint('commit-done');
+    return committed;
   }
 
   async abandon(

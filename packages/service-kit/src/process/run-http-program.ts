@@ -1,4 +1,5 @@
 import type { Express } from 'express';
+import { armFailPoints } from '@glance/common';
 import { loadConfig, type LoadedConfig } from '../config/load-config';
 import type { ConfigOf, OptionTable } from '../config/options';
 import type { Readiness } from '../http/health';
@@ -58,6 +59,8 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
     file: logFile(program.name, options),
     secrets,
   });
+  // eslint-disable-next-line no-restricted-properties -- as below; no option, so that no file of an operator has it
+  const failPoints = process.env['GLANCE_FAIL_POINTS'];
   void runService({
     logger,
     workers: options.workers,
@@ -65,11 +68,14 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
       (options.shutdown_delay + options.graceful_shutdown_timeout + STOP_MARGIN_SECONDS) * 1000,
     onPrimary: () => {
       for (const warning of loaded.warnings) logger.warn(warning);
+      if (failPoints)
+        logger.warn(`GLANCE_FAIL_POINTS=${failPoints}: this process fails on purpose`);
       logger.info(`${program.name} ${program.release} starts`, {
         config: loaded.files.join(',') || 'defaults',
       });
     },
     start: async () => {
+      if (failPoints) armFailPoints(failPoints);
       const stopping = new AbortController();
       const service = await program.create(config, {
         logger,

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { link, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { failPoint } from '@glance/common';
 import { storeDuplicate } from '../../store-errors';
 import type { AddRequest, ByteSource } from '../../store-driver';
 import { partDirectory, partName } from './part-directory';
@@ -39,10 +40,13 @@ export async function writeBlob(
   try {
     // First, while the file is empty: nobody sees the bytes with wider permissions.
     if (options.filePermissions !== undefined) await file.chmod(options.filePermissions);
+    failPoint('U2');
     const sizeBytes = await copy(request.source, file, options);
     request.signal?.throwIfAborted();
+    failPoint('U4');
     if (options.sync) await file.datasync();
     await file.close();
+    failPoint('U5');
     const path = await linkToFreeName(temporary, directory, request);
     if (options.sync) await syncDirectory(directory);
     return { path, sizeBytes };
@@ -74,6 +78,7 @@ async function copy(source: ByteSource, file: FileHandle, options: WriteOptions)
   for await (const chunk of source) {
     if (!options.thinProvisioning || !isZero(chunk)) await writeAll(file, chunk, position);
     position += chunk.length;
+    failPoint('U3');
     if (options.sync) behind.advance(position);
   }
   await behind.settle();
