@@ -8,8 +8,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/local/sbin`;
 
-/** Undefined when there is no server program and none can be installed. */
-export async function startMariadb() {
+/**
+ * Undefined when there is no server program and none can be installed.
+ * @param killable the server keeps what it has committed when it is killed, and is started again.
+ */
+export async function startMariadb({ killable = false } = {}) {
   if (!has('mariadbd') && !install()) return undefined;
   const directory = mkdtempSync(path.join(os.tmpdir(), 'glance-mariadb-'));
   const datadir = path.join(directory, 'data');
@@ -27,33 +30,49 @@ export async function startMariadb() {
     return undefined;
   }
   const port = await freePort();
-  const server = spawn(
-    'mariadbd',
-    [
-      '--no-defaults',
-      `--user=${user}`,
-      `--datadir=${datadir}`,
-      `--socket=${path.join(directory, 'mysqld.sock')}`,
-      `--pid-file=${path.join(directory, 'mysqld.pid')}`,
-      '--bind-address=127.0.0.1',
-      `--port=${port}`,
-      '--character-set-server=utf8mb4',
-      '--skip-name-resolve',
-      '--skip-log-bin',
-      '--max-connections=500',
-      '--performance-schema=OFF',
-      // Thrown away afterwards: what the tests prove of durability they prove elsewhere.
-      '--innodb-flush-log-at-trx-commit=0',
-    ],
-    { stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, PATH } },
-  );
-  const exited = new Promise((resolve) => server.once('exit', resolve));
+  const pidFile = path.join(directory, 'mysqld.pid');
+  let server;
+  let exited;
+  let stopping = false;
+  const run = () => {
+    server = spawn(
+      'mariadbd',
+      [
+        '--no-defaults',
+        `--user=${user}`,
+        `--datadir=${datadir}`,
+        `--socket=${path.join(directory, 'mysqld.sock')}`,
+        `--pid-file=${pidFile}`,
+        '--bind-address=127.0.0.1',
+        `--port=${port}`,
+        '--character-set-server=utf8mb4',
+        '--skip-name-resolve',
+        '--skip-log-bin',
+        '--max-connections=500',
+        '--performance-schema=OFF',
+        // Thrown away afterwards, and it survives the machine: what a kill must not lose is enough.
+        `--innodb-flush-log-at-trx-commit=${killable ? 2 : 0}`,
+      ],
+      { stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, PATH } },
+    );
+    exited = new Promise((resolve) => server.once('exit', resolve));
+    if (killable) {
+      server.once('exit', () => {
+        if (!stopping) run();
+      });
+    }
+  };
+  run();
   const stop = async () => {
+    stopping = true;
     server.kill('SIGTERM');
     await exited;
     rmSync(directory, { recursive: true, force: true });
   };
-  process.once('exit', () => server.kill('SIGKILL'));
+  process.once('exit', () => {
+    stopping = true;
+    server.kill('SIGKILL');
+  });
   const socket = path.join(directory, 'mysqld.sock');
   for (let attempt = 0; attempt < 300 && server.exitCode === null; attempt += 1) {
     const granted = command('mariadb', [
@@ -63,7 +82,9 @@ export async function startMariadb() {
       '-e',
       "CREATE USER glance@'%' IDENTIFIED BY 'glance'; GRANT ALL PRIVILEGES ON *.* TO glance@'%' WITH GRANT OPTION",
     ]);
-    if (granted.status === 0) return { url: `mysql://glance:glance@127.0.0.1:${port}/`, stop };
+    if (granted.status === 0) {
+      return { url: `mysql://glance:glance@127.0.0.1:${port}/`, pidFile, stop };
+    }
     await pause(100);
   }
   console.error('The private MariaDB server did not start.');

@@ -48,6 +48,7 @@ export class Deployment {
   readonly apis: ServiceProcess[] = [];
   readonly registries: ServiceProcess[] = [];
   readonly extras: ServiceProcess[] = [];
+  private readonly past: ServiceProcess[] = [];
   readonly apiUrls: string[] = [];
   readonly registryUrls: string[] = [];
   readonly serviceKey = randomBytes(32).toString('hex');
@@ -92,7 +93,7 @@ export class Deployment {
   }
 
   logs(): string {
-    return [...this.registries, ...this.apis, ...this.extras]
+    return [...this.past, ...this.registries, ...this.apis, ...this.extras]
       .map((each) => `--- ${each.program} ${each.child.pid ?? ''}\n${each.log()}`)
       .join('\n');
   }
@@ -117,6 +118,7 @@ export class Deployment {
     const index = list.indexOf(service);
     const again = spawnService(service.program, service.configFile, env);
     list[index] = again;
+    this.past.push(service);
     await becomesReady(urls[index]!, again);
     return again;
   }
