@@ -29,6 +29,10 @@ export interface DeploymentOptions {
   flavor?: 'fakeauth' | 'trusted-auth';
   /** `https`: the registry wants certificates instead of the service key. */
   registryProtocol?: 'https';
+  /** Of a balancer that the apis find their registries behind. */
+  registryPort?: number;
+  /** When every process was started, before any is asked. */
+  beforeReady?: (deployment: Deployment) => Promise<void>;
   /** Lines for [section]s of glance-api.conf. */
   api?: Record<string, string[]>;
   registry?: Record<string, string[]>;
@@ -162,7 +166,7 @@ export class Deployment {
         registryFile,
         merge(
           {
-            DEFAULT: [`bind_port = ${registryPort}`, 'workers = 1', 'shutdown_delay = 0'],
+            DEFAULT: [`bind_port = ${registryPort}`, 'workers = 1', ...quickStop(options.registry)],
             database: [`connection = ${this.databaseUrl}`],
             service_auth: serviceAuth,
           },
@@ -178,9 +182,9 @@ export class Deployment {
             DEFAULT: [
               'bind_host = 127.0.0.1',
               `bind_port = ${apiPort}`,
-              `registry_port = ${registryPort}`,
+              `registry_port = ${options.registryPort ?? registryPort}`,
               'workers = 1',
-              'shutdown_delay = 0',
+              ...quickStop(options.api),
             ],
             glance_store: [`filesystem_store_datadir = ${this.imageDirectory}`],
             service_auth: serviceAuth,
@@ -194,6 +198,7 @@ export class Deployment {
       this.registries.push(spawnService('glance-registry', registryFile));
       this.apis.push(spawnService('glance-api', apiFile));
     }
+    await options.beforeReady?.(this);
     if (options.registryProtocol === 'https') {
       // Its port wants a certificate of whoever asks: only the api can tell whether it is there.
       await Promise.all(this.apiUrls.map((url, i) => becomesAlive(url, this.apis[i]!)));
@@ -212,6 +217,12 @@ export class Deployment {
 }
 
 type Sections = Record<string, string[]>;
+
+/** No balancer needs time to notice, unless the test says so. */
+function quickStop(options: Sections = {}): string[] {
+  const own = options['DEFAULT']?.some((line) => line.startsWith('shutdown_delay'));
+  return own === true ? [] : ['shutdown_delay = 0'];
+}
 
 function merge(base: Sections, extra: Sections): Sections {
   const merged = { ...base };
