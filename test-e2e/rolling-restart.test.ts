@@ -73,7 +73,7 @@ describeBalanced.each(DATABASES)('replacing every process behind nginx on %s', (
         headers,
         body,
         ...(Buffer.isBuffer(body) ? {} : { duplex: 'half' }),
-      } as RequestInit);
+      });
       if (answer) journal.push({ id, md5, stored: true, deletion: 'no' });
       return id;
     }
