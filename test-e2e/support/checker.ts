@@ -14,6 +14,13 @@ export interface JournalEntry {
   deletion: 'no' | 'lost' | 'acknowledged';
 }
 
+export interface CheckOptions {
+  /** How long leases and sweepers may take. */
+  settleMs: number;
+  /** Headers of somebody who sees everything, where there is authentication. */
+  caller?: Record<string, string>;
+}
+
 const LOG_ALARMS = /unhandledRejection|uncaughtException|TypeError|ReferenceError|RangeError/;
 
 /**
@@ -24,7 +31,7 @@ const LOG_ALARMS = /unhandledRejection|uncaughtException|TypeError|ReferenceErro
 export async function check(
   deployment: Deployment,
   journal: readonly JournalEntry[],
-  options: { settleMs: number },
+  options: CheckOptions,
 ): Promise<string[]> {
   const deadline = Date.now() + options.settleMs;
   let atRest = await restlessness(deployment);
@@ -34,7 +41,7 @@ export async function check(
   }
   return [
     ...atRest,
-    ...(await againstJournal(deployment, journal)),
+    ...(await againstJournal(deployment, journal, options.caller ?? {})),
     ...(await accounts(deployment)),
     ...logAlarms(deployment),
   ];
@@ -93,9 +100,11 @@ async function restlessness(deployment: Deployment): Promise<string[]> {
 async function againstJournal(
   deployment: Deployment,
   journal: readonly JournalEntry[],
+  caller: Record<string, string>,
 ): Promise<string[]> {
   const findings: string[] = [];
-  const visible = new Map((await allImages(deployment.apiUrl)).map((image) => [image.id, image]));
+  const images = await allImages(deployment.apiUrl, caller);
+  const visible = new Map(images.map((image) => [image.id, image]));
   for (const entry of journal) {
     const image = visible.get(entry.id);
     if (entry.stored && entry.deletion === 'no' && image?.status !== 'active') {
@@ -103,19 +112,23 @@ async function againstJournal(
     }
     if (entry.deletion === 'acknowledged') {
       if (image) findings.push(`${entry.id} was deleted and is ${image.status}`);
-      findings.push(...(await reuse(deployment, entry.id)));
+      findings.push(...(await reuse(deployment, entry.id, caller)));
     }
     if (image?.status === 'active' && entry.md5 !== undefined) {
-      findings.push(...(await wrongBytes(deployment, image, entry.md5)));
+      findings.push(...(await wrongBytes(deployment, image, entry.md5, caller)));
     }
   }
   return findings;
 }
 
-async function reuse(deployment: Deployment, id: string): Promise<string[]> {
+async function reuse(
+  deployment: Deployment,
+  id: string,
+  caller: Record<string, string>,
+): Promise<string[]> {
   const answer = await fetch(`${deployment.apiUrl}/v1/images`, {
     method: 'POST',
-    headers: { 'x-image-meta-id': id },
+    headers: { ...caller, 'x-image-meta-id': id },
   });
   await answer.arrayBuffer();
   return answer.status === 409 ? [] : [`${id} was deleted and can be used again`];
@@ -125,11 +138,12 @@ async function wrongBytes(
   deployment: Deployment,
   image: ImageAnswer,
   md5: string,
+  headers: Record<string, string>,
 ): Promise<string[]> {
   const findings: string[] = [];
   if (image.checksum !== md5) findings.push(`${image.id} has the checksum ${image.checksum}`);
   for (const url of deployment.apiUrls) {
-    const answer = await fetch(`${url}/v1/images/${image.id}`);
+    const answer = await fetch(`${url}/v1/images/${image.id}`, { headers });
     const bytes = Buffer.from(await answer.arrayBuffer());
     if (!answer.ok) findings.push(`${image.id}: GET answers ${answer.status} at ${url}`);
     else if (createHash('md5').update(bytes).digest('hex') !== md5) {

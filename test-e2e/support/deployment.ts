@@ -31,6 +31,8 @@ export interface DeploymentOptions {
   registryProtocol?: 'https';
   /** Of a balancer that the apis find their registries behind. */
   registryPort?: number;
+  /** Before the tables are made or adopted. */
+  beforeSync?: (deployment: Deployment) => Promise<void>;
   /** When every process was started, before any is asked. */
   beforeReady?: (deployment: Deployment) => Promise<void>;
   /** Lines for [section]s of glance-api.conf. */
@@ -173,7 +175,10 @@ export class Deployment {
           options.registry ?? {},
         ),
       );
-      if (node === 0) await this.manage('db', 'sync');
+      if (node === 0) {
+        await options.beforeSync?.(this);
+        await this.manage('db', 'sync');
+      }
       const apiFile = path.join(this.directory, `api-${node}.conf`);
       await writeConfig(
         apiFile,
@@ -372,12 +377,16 @@ export async function imageOf(answer: Response): Promise<ImageAnswer> {
   return ((await answer.json()) as { image: ImageAnswer }).image;
 }
 
-/** Every image that the caller of an unauthenticated api sees, page by page. */
-export async function allImages(apiUrl: string): Promise<ImageAnswer[]> {
+/** Every image that a caller sees, page by page. */
+export async function allImages(
+  apiUrl: string,
+  headers: Record<string, string> = {},
+): Promise<ImageAnswer[]> {
   const images: ImageAnswer[] = [];
   for (;;) {
     const marker = images.length === 0 ? '' : `&marker=${images.at(-1)!.id}`;
-    const page = await imagesOf(await fetch(`${apiUrl}/v1/images/detail?limit=1000${marker}`));
+    const url = `${apiUrl}/v1/images/detail?limit=1000${marker}`;
+    const page = await imagesOf(await fetch(url, { headers }));
     images.push(...page);
     if (page.length < 1000) return images;
   }

@@ -1,5 +1,5 @@
 import { describeError } from '@glance/common';
-import { Readiness, silentLogger, type Logger } from '@glance/service-kit';
+import { Readiness, RepeatedTask, silentLogger, type Logger } from '@glance/service-kit';
 import type { Express } from 'express';
 import { createApp } from './app';
 import { createDatabase, type Database, type DatabaseOptions } from './db/create-database';
@@ -8,6 +8,7 @@ import { TransactionRunner } from './db/transaction';
 import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
 import { MemberService } from './members/member-service';
+import { auditUsage } from './quota/usage-audit';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
 import { expireLeases } from './uploads/lease-sweeper';
@@ -21,6 +22,7 @@ export interface RegistrySettings {
   /** While this file exists `/healthcheck` answers 503. */
   disableByFile?: string | undefined;
   sweepIntervalMs?: number;
+  auditIntervalMs?: number;
   leaseSeconds?: number;
 }
 
@@ -42,6 +44,9 @@ export interface RegistryApplication {
 }
 
 const SWEEP_INTERVAL_MS = 30_000;
+const AUDIT_INTERVAL_MS = 86_400_000;
+/** The first audit comes within an hour of the start. */
+const AUDIT_START_MS = 3_600_000;
 const MAX_REQUEST_ID_LENGTH = 64;
 
 /**
@@ -72,6 +77,18 @@ export async function createRegistry(
     logger.child('sweeper'),
     settings.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
   );
+  const auditIntervalMs = settings.auditIntervalMs ?? AUDIT_INTERVAL_MS;
+  const audit: RepeatedTask = new RepeatedTask({
+    name: 'The audit of the quota accounts',
+    intervalMs: auditIntervalMs,
+    logger,
+    work: () =>
+      auditUsage({
+        transactions,
+        logger: logger.child('quota'),
+        isCancelled: () => audit.isClosed,
+      }),
+  });
   const readiness = new Readiness(
     { database: () => assertSchemaCurrent(database.knex) },
     logger.child('health'),
@@ -93,11 +110,13 @@ export async function createRegistry(
     start: () => {
       readiness.start();
       sweeper.start();
+      // Processes started together, or restarted often, do not all audit at once.
+      audit.start(Math.min(auditIntervalMs, AUDIT_START_MS) * Math.random());
     },
     expireLeases: () => expireLeases(transactions, uploadsLogger),
     close: async () => {
       readiness.close();
-      await sweeper.close();
+      await Promise.all([sweeper.close(), audit.close()]);
       await database.close();
     },
   };

@@ -49,6 +49,11 @@ export const REGISTRY_OPTIONS = {
       default: 30,
       min: 0.1,
     }),
+    usage_audit_interval: secondsOption({
+      help: 'Seconds between two comparisons of the quota accounts with the tables; what differs is repaired and logged.',
+      default: 86_400,
+      min: 1,
+    }),
   },
 };
 
@@ -97,6 +102,7 @@ export function toRegistrySettings(config: RegistryConfig): RegistrySettings {
     disableByFile: config.healthcheck.disable_by_file_path,
     sweepIntervalMs: config.uploads.sweep_interval * 1000,
     leaseSeconds: config.uploads.lease_seconds,
+    auditIntervalMs: config.uploads.usage_audit_interval * 1000,
   };
 }
 

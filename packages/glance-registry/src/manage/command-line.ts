@@ -17,6 +17,7 @@ export const COMMAND_VALUES = {
   contract: [],
   purge: ['age_in_days', 'max_rows'],
   purge_images_table: ['age_in_days', 'max_rows'],
+  audit_usage: [],
 } as const satisfies Record<string, readonly string[]>;
 
 export type CommandName = keyof typeof COMMAND_VALUES;

@@ -4,6 +4,10 @@ import { migrateUp, pendingMigrations } from '../db/migrator';
 import { MIGRATION_PHASES, type MigrationPhase } from '../db/migrations/migration';
 import { readAlembicHeads } from '../db/schema/alembic';
 import type { ProgressReport } from '../db/schema/schema-editor';
+import { silentLogger } from '@glance/service-kit';
+import { TransactionRunner } from '../db/transaction';
+import { auditUsage } from '../quota/usage-audit';
+import { createRepositories, type Repositories } from '../repositories';
 import type { CommandName } from './command-line';
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from './purge';
 
@@ -90,6 +94,27 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
         { cause: error },
       );
     }
+  },
+
+  async audit_usage({ database, print, report }) {
+    const transactions = new TransactionRunner<Repositories>(database, createRepositories);
+    const repairs = await auditUsage({
+      transactions,
+      logger: silentLogger,
+      onProgress: (accounts) => report(`${accounts} accounts compared`),
+    });
+    for (const { owner, was, is } of repairs) {
+      print(
+        `${owner}: ${was.usedBytes} bytes used and ${was.reservedBytes} reserved are ` +
+          `${is.usedBytes} and ${is.reservedBytes}.`,
+      );
+    }
+    print(
+      repairs.length === 0
+        ? 'Every quota account is right.'
+        : `Repaired ${repairs.length} quota accounts.`,
+    );
+    return 0;
   },
 };
 

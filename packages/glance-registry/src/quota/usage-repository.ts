@@ -1,7 +1,7 @@
 import { DomainError } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { executeSql, selectRow, sql, sqlText } from '../db/sql';
+import { executeSql, selectRow, selectRows, sql, sqlText, type Sql } from '../db/sql';
 import { toNumber } from '../db/values';
 
 export interface Usage {
@@ -74,11 +74,51 @@ export class UsageRepository {
     return toNumber(row?.bytes ?? 0);
   }
 
+  /** What the account of an owner would have to say. Exact while the account is locked. */
+  async measure(owner: string): Promise<Usage> {
+    const reserved = await selectRow<{ bytes: number | string | null }>(
+      this.connection,
+      sql`SELECT SUM(reserved_bytes) AS bytes FROM registry_leases
+        WHERE finished_at IS NULL AND owner = ${owner}`,
+    );
+    return {
+      usedBytes: await this.sumStored(owner),
+      reservedBytes: toNumber(reserved?.bytes ?? 0),
+    };
+  }
+
+  /** Owners that have an account, in order. @param after the last one of the page before. */
+  async listOwners(after: string | undefined, limit: number): Promise<string[]> {
+    const rows = await selectRows<{ owner: string }>(
+      this.connection,
+      sql`SELECT owner FROM registry_quota_usage WHERE owner > ${after ?? ''}
+        ORDER BY owner LIMIT ${sqlText(String(limit))}`,
+    );
+    return rows.map(({ owner }) => owner);
+  }
+
+  async set(owner: string, usage: Usage): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE registry_quota_usage SET used_bytes = ${usage.usedBytes},
+          reserved_bytes = ${usage.reservedBytes}, updated_at = ${this.dialect.now}
+        WHERE owner = ${owner}`,
+    );
+  }
+
+  async find(owner: string): Promise<Usage | undefined> {
+    return await this.select(owner, sqlText(''));
+  }
+
   private async selectLocked(owner: string): Promise<Usage | undefined> {
+    return await this.select(owner, this.dialect.forUpdate);
+  }
+
+  private async select(owner: string, lock: Sql): Promise<Usage | undefined> {
     const row = await selectRow<{ used_bytes: number | string; reserved_bytes: number | string }>(
       this.connection,
       sql`SELECT used_bytes, reserved_bytes FROM registry_quota_usage
-        WHERE owner = ${owner}${this.dialect.forUpdate}`,
+        WHERE owner = ${owner}${lock}`,
     );
     return (
       row && {
