@@ -377,7 +377,7 @@ export async function imageOf(answer: Response): Promise<ImageAnswer> {
   return ((await answer.json()) as { image: ImageAnswer }).image;
 }
 
-/** Every image that a caller sees, page by page. */
+/** Every image that an administrator sees, page by page. */
 export async function allImages(
   apiUrl: string,
   headers: Record<string, string> = {},
@@ -385,7 +385,7 @@ export async function allImages(
   const images: ImageAnswer[] = [];
   for (;;) {
     const marker = images.length === 0 ? '' : `&marker=${images.at(-1)!.id}`;
-    const url = `${apiUrl}/v1/images/detail?limit=1000${marker}`;
+    const url = `${apiUrl}/v1/images/detail?is_public=none&limit=1000${marker}`;
     const page = await imagesOf(await fetch(url, { headers }));
     images.push(...page);
     if (page.length < 1000) return images;
