@@ -29,6 +29,8 @@ export interface DeploymentOptions {
   flavor?: 'fakeauth' | 'trusted-auth';
   /** `https`: the registry wants certificates instead of the service key. */
   registryProtocol?: 'https';
+  /** Of a proxy in front of the database server. */
+  databasePort?: number;
   /** Of a balancer that the apis find their registries behind. */
   registryPort?: number;
   /** Before the tables are made or adopted. */
@@ -70,7 +72,9 @@ export class Deployment {
   static async start(options: DeploymentOptions): Promise<Deployment> {
     const directory = await mkdtemp(path.join(os.tmpdir(), 'glance-e2e-'));
     const { url, drop } = await createDatabase(options.database, directory);
-    const deployment = new Deployment(directory, url, drop);
+    const port = options.databasePort;
+    const reached = port === undefined ? url : url.replace(/@[^/]+/, `@127.0.0.1:${port}`);
+    const deployment = new Deployment(directory, reached, drop);
     try {
       await deployment.bringUp(options);
     } catch (error) {
