@@ -35,6 +35,10 @@ export const ERROR_CODES = [
   'store_in_use',
   'store_delete_denied',
   'store_unavailable',
+  /** An external source lies where this service does not read. */
+  'store_source_refused',
+  /** An external source answers, and what it answers is no image data. */
+  'store_source_unusable',
   'store_failed',
   'registry_unavailable',
   'registry_refused',

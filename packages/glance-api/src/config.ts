@@ -116,13 +116,13 @@ export const API_OPTIONS = {
   },
   glance_store: {
     stores: listOption({
-      help: `Kinds of stores to enable, of: ${Object.keys(STORE_TYPES).join(', ')}. Others are left out with a warning.`,
+      help: `Kinds of stores to enable, of: ${Object.keys(STORE_TYPES).join(', ')}. Others are left out with a warning. http lets users name web servers as sources of image data.`,
       default: ['file'],
     }),
     default_store: textOption({
       help: 'Store that uploads go to when the client names none.',
       default: 'file',
-      choices: Object.keys(STORE_TYPES),
+      choices: Object.keys(STORE_TYPES).filter((type) => type !== 'http'),
     }),
     // Typed where they are used, by the store that declares them.
     ...(storeOptions() as object),

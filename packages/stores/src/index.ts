@@ -1,6 +1,8 @@
 export { InstrumentedStore } from './instrumented-store';
 export type { StoreIdentity } from './instrumented-store';
 export { MemoryDriver } from './drivers/memory/memory-driver';
+export { parseSourceUrl } from './outbound/source-url';
+export type { SourceUrl } from './outbound/source-url';
 export { StoreConfigurationError } from './store-configuration-error';
 export type * from './store-driver';
 export type { OperationMetrics, StoreMetrics, StoreOperation } from './store-metrics';

@@ -31,3 +31,20 @@ export function storeFull(cause?: unknown): DomainError {
 export function storeUnavailable(cause?: unknown): DomainError {
   return new DomainError('store_unavailable', 'The image store is unavailable.', { cause });
 }
+
+/** One text whatever the reason, so that nobody learns what is there (security sheet §3). */
+export function sourceRefused(cause: string): DomainError {
+  return new DomainError(
+    'store_source_refused',
+    'The external source lies where this service does not read from.',
+    { cause: new Error(cause) },
+  );
+}
+
+export function sourceUnusable(cause: string): DomainError {
+  return new DomainError(
+    'store_source_unusable',
+    'The external source does not offer image data that can be read.',
+    { cause: new Error(cause) },
+  );
+}

@@ -1,4 +1,5 @@
 import { filesystemStore } from './drivers/filesystem/filesystem-driver';
+import { httpStore } from './drivers/http/http-driver';
 import { memoryStore } from './drivers/memory/memory-driver';
 import type { StoreType } from './store-driver';
 
@@ -8,5 +9,6 @@ export type StoreTypes = Readonly<Record<string, StoreType>>;
 export const STORE_TYPES: StoreTypes = {
   file: filesystemStore,
   filesystem: filesystemStore,
+  http: httpStore,
   memory: memoryStore,
 };

@@ -36,6 +36,8 @@ export const HTTP_STATUS = {
   store_in_use: 409,
   store_delete_denied: 403,
   store_unavailable: 503,
+  store_source_refused: 400,
+  store_source_unusable: 400,
   store_failed: 500,
   registry_unavailable: 503,
   registry_refused: 500,
