@@ -28,10 +28,10 @@ describe('[glance_store]', () => {
   });
 
   it("starts with an operator's file that names stores this release does not have", () => {
-    const { stores } = settings('--glance-store-stores=file,http,swift');
+    const { stores } = settings('--glance-store-stores=file,rbd,swift');
     expect(stores.map(({ id }) => id)).toEqual(['file']);
     expect(warnings).toEqual([
-      '[glance_store] stores: this release has no http store; images in it are not served',
+      '[glance_store] stores: this release has no rbd store; images in it are not served',
       '[glance_store] stores: this release has no swift store; images in it are not served',
     ]);
   });

@@ -1,3 +1,5 @@
+import { copiesRouter, copySourcesRouter } from './copies/copies-controller';
+import type { CopyService } from './copies/copy-service';
 import { CONTRACT_VERSION, type ContractInfo, type WireError } from '@glance/common';
 import {
   accessLogMiddleware,
@@ -33,6 +35,7 @@ export interface AppOptions {
   uploads: UploadService;
   deletions: DeletionService;
   members: MemberService;
+  copies: CopyService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -60,6 +63,8 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', uploadsRouter(options.uploads));
   app.use('/v1/images', deletionsRouter(options.deletions));
   app.use('/v1/images', membersRouter(options.members));
+  app.use('/v1/images', copySourcesRouter(options.copies));
+  app.use('/v1/copies', copiesRouter(options.copies));
   app.use('/v1/shared-images', sharedImagesRouter(options.members));
   app.use(noSuchRoute);
   app.use(

@@ -1,3 +1,4 @@
+import { CopyService } from './copies/copy-service';
 import { describeError } from '@glance/common';
 import { Readiness, RepeatedTask, silentLogger, type Logger } from '@glance/service-kit';
 import type { Express } from 'express';
@@ -102,6 +103,7 @@ export async function createRegistry(
     uploads: new UploadService(transactions, uploadsLogger),
     deletions: new DeletionService(transactions),
     members: new MemberService(transactions),
+    copies: new CopyService(transactions),
   });
   return {
     app,

@@ -1,3 +1,4 @@
+import { CopyRepository } from './copies/copy-repository';
 import type { Knex } from 'knex';
 import type { Dialect } from './db/dialect';
 import { DeletionRepository } from './deletions/deletion-repository';
@@ -20,6 +21,7 @@ export interface Repositories {
   locations: LocationRepository;
   members: MemberRepository;
   leases: LeaseRepository;
+  copies: CopyRepository;
   usage: UsageRepository;
   deletions: DeletionRepository;
   outbox: OutboxRepository;
@@ -39,6 +41,7 @@ export function createRepositories(
     locations: new LocationRepository(connection, dialect),
     members: new MemberRepository(connection, dialect),
     leases: new LeaseRepository(connection, dialect, leaseSeconds),
+    copies: new CopyRepository(connection, dialect),
     usage: new UsageRepository(connection, dialect),
     deletions: new DeletionRepository(connection, dialect),
     outbox: new OutboxRepository(connection, dialect),

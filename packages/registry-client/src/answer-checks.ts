@@ -4,6 +4,8 @@ import {
   VISIBILITIES,
   type AbandonResult,
   type BeginUploadResult,
+  type ClaimCopy,
+  type ClaimedCopy,
   type ContractInfo,
   type CreateImageRequest,
   type CreateImageResult,
@@ -180,6 +182,30 @@ export const decodeAbandoned = decoder<AbandonResult>(
     imageStatus: orNull(isStatus),
     blobRemovable: isFlag,
   }),
+);
+
+export function decodeClaimedCopy({
+  imageId,
+  uploadId,
+}: ClaimCopy): Decode<{ copy: ClaimedCopy | null }> {
+  return decoder(
+    'claim of a copy',
+    matches<{ copy: ClaimedCopy | null }>({
+      copy: orNull(
+        matches<ClaimedCopy>({
+          image: imageId === undefined ? isImage : isImageOf(imageId),
+          lease: isLeaseOf(uploadId),
+          storeId: isText,
+          attempt: isCount,
+        }),
+      ),
+    }),
+  );
+}
+
+export const decodeCopySource = decoder<{ sourceUrl: string }>(
+  'source of a copy',
+  matches<{ sourceUrl: string }>({ sourceUrl: isText }),
 );
 
 export function decodeDeletion(imageId: string): Decode<DeletionPlan> {

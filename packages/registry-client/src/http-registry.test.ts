@@ -24,6 +24,14 @@ const BEGIN = {
   expectedSizeBytes: null,
   storageQuotaBytes: null,
 } as const;
+const CLAIM = {
+  uploadId: UPLOAD_ID,
+  node: 'host:1',
+  storageQuotaBytes: null,
+  maxAttempts: 5,
+  retrySeconds: 30,
+};
+const CLAIMED = { image: IMAGE, lease: LEASE, storeId: 'file', attempt: 1 };
 const MEMBER = { memberId: 'a/b', canShare: true, status: 'pending' };
 const COMMIT = {
   location: { url: 'file:///images/1', metadata: {} },
@@ -104,6 +112,15 @@ describe('HttpRegistry', () => {
       },
     ],
     [
+      'getCopySource',
+      {
+        call: (it) => it.getCopySource(ID, UPLOAD_ID, context),
+        answer: { sourceUrl: 'http://host.example/disk' },
+        result: 'http://host.example/disk',
+        request: `GET /v1/images/${ID}/uploads/${UPLOAD_ID}/copy-source`,
+      },
+    ],
+    [
       'listMembers',
       {
         call: (it) => it.listMembers(ID, context),
@@ -179,6 +196,16 @@ describe('HttpRegistry', () => {
         answer: { state: 'abandoned', imageStatus: 'killed', blobRemovable: true },
         request: `POST /v1/images/${ID}/uploads/${UPLOAD_ID}/abandon`,
         body: { reason: 'gone', locationUrl: null },
+      },
+    ],
+    [
+      'claimCopy',
+      {
+        call: (it) => it.claimCopy(CLAIM, context),
+        answer: { copy: CLAIMED },
+        result: CLAIMED,
+        request: 'POST /v1/copies/claim',
+        body: CLAIM,
       },
     ],
     [

@@ -6,6 +6,8 @@ import {
   type BeginDeletion,
   type BeginUpload,
   type BeginUploadResult,
+  type ClaimCopy,
+  type ClaimedCopy,
   type CommitUpload,
   type ContractInfo,
   type CreateImageRequest,
@@ -25,7 +27,9 @@ import {
 import {
   decodeAbandoned,
   decodeBegun,
+  decodeClaimedCopy,
   decodeContract,
+  decodeCopySource,
   decodeCreated,
   decodeDeletion,
   decodeImage,
@@ -214,6 +218,35 @@ export class HttpRegistry implements Registry {
       },
       context,
     );
+  }
+
+  async claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null> {
+    const { copy } = await this.transport.send(
+      {
+        operation: 'claimCopy',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/copies/claim',
+        body: request,
+        decode: decodeClaimedCopy(request),
+      },
+      context,
+    );
+    return copy;
+  }
+
+  async getCopySource(imageId: string, uploadId: string, context: CallContext): Promise<string> {
+    const { sourceUrl } = await this.transport.send(
+      {
+        operation: 'getCopySource',
+        kind: 'read',
+        method: 'GET',
+        path: `${uploadPath(imageId, uploadId)}/copy-source`,
+        decode: decodeCopySource,
+      },
+      context,
+    );
+    return sourceUrl;
   }
 
   async beginDeletion(

@@ -4,6 +4,8 @@ import type {
   BeginDeletion,
   BeginUpload,
   BeginUploadResult,
+  ClaimCopy,
+  ClaimedCopy,
   CommitUpload,
   ContractInfo,
   CreateImageRequest,
@@ -52,15 +54,18 @@ export interface Registry {
   getImage(imageId: string, context: CallContext): Promise<ImageRecord>;
 
   /**
+   * Creates an image; with a location it is active, with a copy promised it is `queued`.
    * @throws `image_exists` when the id was ever used; `quota_exceeded`; `forbidden` for a read-only
    * caller, and for an upload by somebody without a project.
    */
   createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult>;
 
   /**
-   * Changes fields, properties and tags of an image the caller owns (admins: any).
+   * Changes fields, properties and tags of an image the caller owns (admins: any). A location makes
+   * a `queued` image active; a copy promised takes the place of one promised before.
    * @throws `image_not_found` (unseen, or seen but private to somebody else), `forbidden` (public
-   * or community image of somebody else, or read-only caller), `conflict` (status precondition).
+   * or community image of somebody else, or read-only caller), `conflict` (status precondition; a
+   * location or copy for an image that is not `queued`), `quota_exceeded`.
    */
   updateImage(
     imageId: string,
@@ -109,6 +114,21 @@ export interface Registry {
 
   /** What became of an upload. @throws `not_found` when it never began. */
   getUpload(imageId: string, uploadId: string, context: CallContext): Promise<UploadInfo>;
+
+  /**
+   * Takes a promised copy that is due: its image becomes `saving` under a lease, and the copy goes
+   * on as an upload. When the lease ends without a commit the copy is due again after a while, or
+   * the image is killed.
+   * @returns null when there is nothing to do.
+   * @throws `forbidden` for anybody but an admin: copies are the service's own work.
+   */
+  claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null>;
+
+  /**
+   * Where the data of a claimed copy comes from: a secret.
+   * @throws `upload_fenced` when the claim is no longer live; `not_found`; as claimCopy.
+   */
+  getCopySource(imageId: string, uploadId: string, context: CallContext): Promise<string>;
 
   /**
    * D1: takes the image away from every reader and fences running uploads. An image with locations

@@ -10,8 +10,11 @@ import {
   type AbandonUpload,
   type BeginDeletion,
   type BeginUpload,
+  type ClaimCopy,
   type CommitUpload,
+  type CopyFrom,
   type CreateImageRequest,
+  type ExternalLocation,
   type ImageListQuery,
   type PutMember,
   type ReplaceMembers,
@@ -82,6 +85,20 @@ export const beginUploadSchema = Joi.object<BeginUpload>({
   storageQuotaBytes: bytes.allow(null).required(),
 });
 
+const externalLocation = Joi.object<ExternalLocation>({
+  url: text(16_384).invalid('').required(),
+  metadata: Joi.object().unknown(true).required(),
+  sizeBytes: bytes.required(),
+  storageQuotaBytes: bytes.allow(null).required(),
+});
+
+const copyFrom = Joi.object<CopyFrom>({
+  sourceUrl: text(16_384).invalid('').required(),
+  storeId: text(255).invalid('').required(),
+  sizeBytes: bytes.allow(null).required(),
+  storageQuotaBytes: bytes.allow(null).required(),
+});
+
 export const createImageSchema = Joi.object<CreateImageRequest>({
   image: Joi.object({
     ...imageFields,
@@ -91,7 +108,9 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
     tags: Joi.array().items(text(255)),
   }).required(),
   upload: beginUploadSchema,
-});
+  location: externalLocation,
+  copyFrom,
+}).oxor('upload', 'location', 'copyFrom');
 
 export const uploadHeartbeatSchema = Joi.object<UploadHeartbeat>({
   bytesReceived: bytes.required(),
@@ -113,6 +132,16 @@ export const commitUploadSchema = Joi.object<CommitUpload>({
 export const abandonUploadSchema = Joi.object<AbandonUpload>({
   reason: Joi.string().allow('').max(1024).required(),
   locationUrl: Joi.string().max(16_384).allow(null).required(),
+  copy: Joi.string().valid('failed', 'failed_for_good', 'handed_back'),
+});
+
+export const claimCopySchema = Joi.object<ClaimCopy>({
+  imageId: uuid,
+  uploadId: uuid.required(),
+  node: text(255).required(),
+  storageQuotaBytes: bytes.allow(null).required(),
+  maxAttempts: Joi.number().integer().min(1).max(1000).required(),
+  retrySeconds: Joi.number().integer().min(1).max(86_400).required(),
 });
 
 export const updateImageSchema = Joi.object<UpdateImageRequest>({
@@ -125,7 +154,9 @@ export const updateImageSchema = Joi.object<UpdateImageRequest>({
   }),
   tags: Joi.array().items(text(255)),
   ifStatus: Joi.array().items(status),
-});
+  location: externalLocation,
+  copyFrom,
+}).oxor('location', 'copyFrom');
 
 export const beginDeletionSchema = Joi.object<BeginDeletion>({
   delayed: Joi.boolean().required(),

@@ -3,7 +3,7 @@ import type { ImageLocation, ImageProperty, ImageRecord, MemberStatus, Visibilit
 import type { ImageStatus } from '../image-status';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 1 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 2 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -41,7 +41,37 @@ export interface NewImage extends ImageFields {
   tags?: string[];
 }
 
-export interface CreateImageRequest {
+/** Where the data of a `queued` image comes from, when no client sends it: one of them at most. */
+export interface ExternalData {
+  /** Makes the image active in the same transaction. */
+  location?: ExternalLocation;
+  /** Promises a copy in the same transaction: the image stays `queued` until one is claimed. */
+  copyFrom?: CopyFrom;
+}
+
+/** Data that lies outside of our stores and stays there. */
+export interface ExternalLocation {
+  /** It may carry credentials: never log it, never show it to a client. */
+  url: string;
+  metadata: Record<string, unknown>;
+  sizeBytes: number;
+  /** The owner's limit over all images; null for none. */
+  storageQuotaBytes: number | null;
+}
+
+/** Data that is to be copied into a store by whatever process claims that first. */
+export interface CopyFrom {
+  /** It may carry credentials: never log it, never show it; kept only until the copy has ended. */
+  sourceUrl: string;
+  /** The store to copy into. */
+  storeId: string;
+  /** What the source is known to hold; the image's size until it is there. */
+  sizeBytes: number | null;
+  /** The owner's limit over all images; null for none. */
+  storageQuotaBytes: number | null;
+}
+
+export interface CreateImageRequest extends ExternalData {
   image: NewImage;
   /** Claims the new image for an upload in the same transaction: it starts as `saving`. */
   upload?: BeginUpload;
@@ -99,6 +129,34 @@ export interface AbandonUpload {
   reason: string;
   /** The final location this attempt made visible, if it came that far. */
   locationUrl: string | null;
+  /**
+   * Of a copy. `failed` (unless said): tried again until its attempts are used up.
+   * `failed_for_good`: the image is killed. `handed_back`: the process ends; any other may go on at
+   * once, and the attempt does not count.
+   */
+  copy?: 'failed' | 'failed_for_good' | 'handed_back';
+}
+
+/** Takes a promised copy, to carry it out under a lease as an upload. */
+export interface ClaimCopy {
+  /** Only the copy to this image. Absent: the one that has been due for longest. */
+  imageId?: string;
+  /** As in {@link BeginUpload}. */
+  uploadId: string;
+  node: string;
+  storageQuotaBytes: number | null;
+  /** The last attempt kills the image when it fails. */
+  maxAttempts: number;
+  /** Until the second attempt; it doubles with each further one. */
+  retrySeconds: number;
+}
+
+export interface ClaimedCopy {
+  image: ImageRecord;
+  lease: UploadLease;
+  storeId: string;
+  /** This one, from 1. */
+  attempt: number;
 }
 
 /**
@@ -126,7 +184,7 @@ export interface UploadInfo {
   image: ImageRecord | null;
 }
 
-export interface UpdateImageRequest {
+export interface UpdateImageRequest extends ExternalData {
   fields?: ImageFields;
   properties?: {
     /** Created or overwritten. */

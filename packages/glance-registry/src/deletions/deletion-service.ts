@@ -26,10 +26,11 @@ export class DeletionService {
     scope: CallScope,
   ): Promise<DeletionPlan> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, deletions, outbox } = repositories;
+      const { images, locations, leases, copies, deletions, outbox } = repositories;
       const image = requireDeletable(await images.lock(imageId, identity), imageId, identity);
       const { row, now } = image;
       await leases.voidLive(row.id);
+      await copies.forget(row.id);
       const data = await locations.findLive(row.id);
       await locations.markPendingDelete(row.id, now);
       if (data.length > 0 && canTransition(row.status, 'pending_delete')) {

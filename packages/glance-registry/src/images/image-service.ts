@@ -5,6 +5,7 @@ import {
   invalidRequest,
   type CreateImageRequest,
   type CreateImageResult,
+  type ExternalData,
   type Identity,
   type ImageFields,
   type ImageListQuery,
@@ -18,6 +19,7 @@ import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
 import { listImageRows } from './image-list';
 import type { LockedImage } from './image-repository';
+import { attachExternalData } from './external-data';
 import { present, requireChangeable, requireFound } from './image-rights';
 import { toImageColumns } from './image-rows';
 import { mayOnlyRead, projectOf } from './visibility';
@@ -43,7 +45,7 @@ export class ImageService {
   }
 
   async create(
-    { image, upload }: CreateImageRequest,
+    { image, upload, ...data }: CreateImageRequest,
     identity: Identity,
     scope: CallScope,
   ): Promise<CreateImageResult> {
@@ -64,9 +66,11 @@ export class ImageService {
       const owner = columns['owner'] as string | null;
       const lease =
         upload === undefined ? null : await claimUpload(repositories, id, owner, upload);
+      const activated = await attachExternalData(repositories, id, owner, data);
       const record = requireFound(await images.find(id));
       checkPropertiesStored(record, image.properties ?? []);
       await outbox.add('image.create', record);
+      if (activated) await outbox.add('image.activate', record);
       return { image: present(record, identity), lease };
     });
   }
@@ -83,16 +87,20 @@ export class ImageService {
       const imageId = image.row.id;
       const columns = toImageColumns(changeableFields(request.fields ?? {}, identity));
       await moveUsage(repositories, image, columns);
-      if (!(await images.update(imageId, columns, request.ifStatus))) {
+      const ifStatus = hasExternalData(request) ? (['queued'] as const) : request.ifStatus;
+      if (!(await images.update(imageId, columns, ifStatus))) {
         throw new DomainError('conflict', 'Image operation conflicts', {
           details: { imageId, status: image.row.status },
         });
       }
       if (request.properties) await properties.change(imageId, request.properties);
       if (request.tags) await tags.replace(imageId, request.tags);
+      const owner = 'owner' in columns ? (columns['owner'] as string | null) : image.row.owner;
+      const activated = await attachExternalData(repositories, imageId, owner, request);
       const record = requireFound(await images.find(imageId));
       checkPropertiesStored(record, request.properties?.set ?? []);
       await outbox.add('image.update', record);
+      if (activated) await outbox.add('image.activate', record);
       return present(record, identity);
     });
   }
@@ -104,6 +112,10 @@ function checkFirstStatus(image: NewImage, withUpload: boolean): void {
   if (image.sizeBytes !== 0 || withUpload) {
     throw invalidRequest('Only an image of no bytes may be active from the start');
   }
+}
+
+function hasExternalData({ location, copyFrom }: ExternalData): boolean {
+  return location !== undefined || copyFrom !== undefined;
 }
 
 /** Registry sheet §3.1: ordinary users own what they create, admins say who does. */

@@ -1,3 +1,4 @@
+import { CopyService } from '../copies/copy-service';
 import { randomUUID } from 'node:crypto';
 import type {
   BeginUpload,
@@ -23,6 +24,7 @@ export class RegistryWorld {
   readonly uploads: UploadService;
   readonly deletions: DeletionService;
   readonly members: MemberService;
+  readonly copies: CopyService;
 
   constructor(readonly database: Database) {
     this.transactions = new TransactionRunner(database, createRepositories);
@@ -30,6 +32,7 @@ export class RegistryWorld {
     this.uploads = new UploadService(this.transactions, silentLogger);
     this.deletions = new DeletionService(this.transactions);
     this.members = new MemberService(this.transactions);
+    this.copies = new CopyService(this.transactions);
   }
 
   async create(image: NewImage = {}, identity = ADMIN): Promise<ImageRecord> {

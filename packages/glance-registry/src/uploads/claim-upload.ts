@@ -2,6 +2,7 @@ import { DomainError, type BeginUpload, type UploadLease } from '@glance/common'
 import { Accounts } from '../quota/accounts';
 import { checkQuota } from '../quota/usage-repository';
 import type { Repositories } from '../repositories';
+import type { LeaseKind } from './lease-repository';
 
 /**
  * Takes the lease of an image that this transaction has made `saving` or is about to, and reserves
@@ -13,17 +14,20 @@ export async function claimUpload(
   imageId: string,
   owner: string | null,
   upload: BeginUpload,
+  kind: LeaseKind = 'upload',
 ): Promise<UploadLease> {
   const reservedBytes = upload.expectedSizeBytes ?? 0;
   const accounts = await Accounts.open(usage, [owner]);
   const current = accounts.usageOf(owner);
-  if (current) checkQuota(current, reservedBytes, upload.storageQuotaBytes);
+  // What a copy takes is reserved as it comes.
+  if (current && kind === 'upload') checkQuota(current, reservedBytes, upload.storageQuotaBytes);
   await accounts.add(owner, { reservedBytes });
   const firstAttempt = !(await leases.existFor(imageId));
   try {
     await leases.insert({
       uploadId: upload.uploadId,
       imageId,
+      kind,
       node: upload.node,
       failureStatus: upload.failureStatus,
       owner,

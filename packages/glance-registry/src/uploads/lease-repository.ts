@@ -10,10 +10,14 @@ export const DEFAULT_LEASE_SECONDS = 90;
 /** So many heartbeats fit into a lease: a few may be lost. */
 const HEARTBEATS_PER_LEASE = 6;
 
+/** Whether a client sends the data or this service fetches it. */
+export type LeaseKind = 'upload' | 'copy';
+
 /** One attempt to upload an image. */
 export interface Lease {
   uploadId: string;
   imageId: string;
+  kind: LeaseKind;
   node: string;
   state: UploadState;
   /** False once the time is over, though nobody may have rolled it back yet. */
@@ -29,6 +33,7 @@ export interface Lease {
 interface LeaseRow {
   upload_id: string;
   image_id: string;
+  kind: LeaseKind;
   node: string;
   state: UploadState;
   in_time: number | string;
@@ -60,6 +65,7 @@ export class LeaseRepository {
       Lease,
       | 'uploadId'
       | 'imageId'
+      | 'kind'
       | 'node'
       | 'failureStatus'
       | 'owner'
@@ -72,7 +78,7 @@ export class LeaseRepository {
       sql`INSERT INTO registry_leases
           (upload_id, image_id, kind, node, state, failure_status, owner, reserved_bytes,
             quota_limit, bytes_received, created_at, expires_at)
-        VALUES (${lease.uploadId}, ${lease.imageId}, 'upload', ${lease.node}, 'live',
+        VALUES (${lease.uploadId}, ${lease.imageId}, ${lease.kind}, ${lease.node}, 'live',
           ${lease.failureStatus}, ${lease.owner}, ${lease.reservedBytes},
           ${lease.quotaLimitBytes}, 0, ${this.dialect.now},
           ${this.dialect.secondsFromNow(this.leaseSeconds)})`,
@@ -90,7 +96,7 @@ export class LeaseRepository {
   private async select(imageId: string, uploadId: string, lock: Sql): Promise<Lease | undefined> {
     const row = await selectRow<LeaseRow>(
       this.connection,
-      sql`SELECT upload_id, image_id, node, state, failure_status, owner, reserved_bytes,
+      sql`SELECT upload_id, image_id, kind, node, state, failure_status, owner, reserved_bytes,
           quota_limit, finished_at,
           CASE WHEN expires_at > ${this.dialect.now} THEN 1 ELSE 0 END AS in_time
         FROM registry_leases WHERE upload_id = ${uploadId} AND image_id = ${imageId}${lock}`,
@@ -172,6 +178,7 @@ function toLease(row: LeaseRow): Lease {
   return {
     uploadId: row.upload_id,
     imageId: row.image_id,
+    kind: row.kind,
     node: row.node,
     state: row.state,
     inTime: toNumber(row.in_time) === 1,

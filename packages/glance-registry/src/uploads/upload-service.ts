@@ -43,7 +43,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<BeginUploadResult> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images } = repositories;
+      const { images, copies } = repositories;
       const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
       const { id, owner, status } = image.row;
       if (status !== 'queued') throw notUploadable(image);
@@ -51,6 +51,8 @@ export class UploadService {
       if (!(await images.transition(id, ['queued'], 'saving', { when: NOT_DELETED }))) {
         throw notUploadable(image);
       }
+      // Whoever sends the data has said that it does not come from elsewhere.
+      await copies.forget(id);
       return { image: present(requireFound(await images.find(id)), identity), lease };
     });
   }
@@ -91,7 +93,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<ImageRecord> {
     const committed = await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, usage, outbox } = repositories;
+      const { images, locations, leases, copies, usage, outbox } = repositories;
       const image = await images.lock(imageId, identity);
       const lease = await leases.lock(imageId, uploadId);
       if (!image || !lease) throw unknownUpload(imageId, uploadId);
@@ -118,6 +120,7 @@ export class UploadService {
       if (!activated) throw fenced(imageId, uploadId);
       await locations.insert(row.id, commit.location);
       await leases.finish(uploadId, 'committed');
+      await copies.forget(row.id);
       const stored = { status: 'active', size: commit.sizeBytes } as const;
       await accounts.add(row.owner, {
         usedBytes: countedBytes(stored, storedLocations + 1) - countedBytes(row, storedLocations),
@@ -135,7 +138,7 @@ export class UploadService {
   async abandon(
     imageId: string,
     uploadId: string,
-    { reason, locationUrl }: AbandonUpload,
+    { reason, locationUrl, copy }: AbandonUpload,
     identity: Identity,
     scope: CallScope,
   ): Promise<AbandonResult> {
@@ -145,7 +148,7 @@ export class UploadService {
       const lease = await leases.lock(imageId, uploadId);
       if (!lease) throw unknownUpload(imageId, uploadId);
       checkMayUse(lease, image?.row, identity);
-      if (!lease.finished) await endLease(repositories, image, lease, 'abandoned');
+      if (!lease.finished) await endLease(repositories, image, lease, 'abandoned', copy);
       const blobRemovable =
         locationUrl !== null &&
         !(await locations.isInUse(locationUrl)) &&

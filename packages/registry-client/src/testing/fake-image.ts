@@ -1,6 +1,7 @@
 import {
   DomainError,
   imageNotFound,
+  type CopyFrom,
   type Identity,
   type ImageMember,
   type ImageRecord,
@@ -15,8 +16,17 @@ export interface FakeImage {
   members: Map<string, Omit<ImageMember, 'memberId'>>;
   /** The upload that holds the image while it is `saving`. */
   uploadId: string | null;
+  /** The copy that was promised and has not ended. */
+  copy: FakeCopy | null;
   /** What deletion took away and what a revert brings back. */
   beforeDeletion: ImageRecord | null;
+}
+
+/** A copy that nobody carries out, or that runs as an upload. */
+export interface FakeCopy {
+  request: CopyFrom;
+  attempts: number;
+  nextAttemptMs: number;
 }
 
 /** Whether the caller may see the image by its id (schema sheet 5.1). */

@@ -5,6 +5,7 @@ import {
   beginUploadSchema,
   checkAgainst,
   checkMemberId,
+  claimCopySchema,
   commitUploadSchema,
   CONTRACT_VERSION,
   createImageSchema,
@@ -22,11 +23,14 @@ import {
   type BeginDeletion,
   type BeginUpload,
   type BeginUploadResult,
+  type ClaimCopy,
+  type ClaimedCopy,
   type CommitUpload,
   type ContractInfo,
   type CreateImageRequest,
   type CreateImageResult,
   type DeletionPlan,
+  type ExternalData,
   type Identity,
   type ImageListQuery,
   type ImageMember,
@@ -66,6 +70,7 @@ import {
   putFakeMember,
   replaceFakeMembers,
 } from './fake-members';
+import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
 
 /**
@@ -126,7 +131,7 @@ export class FakeRegistry implements Registry {
 
   async createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult> {
     await this.enter(context);
-    const { image: wanted, upload: begin } = checkAgainst(createImageSchema, request);
+    const { image: wanted, upload: begin, ...data } = checkAgainst(createImageSchema, request);
     if (context.identity.readOnly) throw readOnly();
     if (begin !== undefined && !context.identity.isAdmin && !context.identity.projectId) {
       throw new DomainError('forbidden', 'Only a member of a project may upload an image.');
@@ -144,9 +149,12 @@ export class FakeRegistry implements Registry {
       record: newRecord(id, structuredClone(wanted), this.now(), context.identity),
       members: new Map(),
       uploadId: null,
+      copy: null,
       beforeDeletion: null,
     };
     const lease = begin === undefined ? null : this.claim(image, begin);
+    this.checkExternalQuota(data, image.record.owner);
+    this.attach(image, data);
     this.images.set(id, image);
     return { image: present(image.record, context.identity), lease };
   }
@@ -163,12 +171,17 @@ export class FakeRegistry implements Registry {
     if (changes.ifStatus !== undefined && !changes.ifStatus.includes(record.status)) {
       throw conflict(imageId);
     }
+    if ((changes.location ?? changes.copyFrom) && record.status !== 'queued')
+      throw conflict(imageId);
+    const owner = allowedFields(changes.fields ?? {}, context.identity).owner ?? record.owner;
+    this.checkExternalQuota(changes, owner);
     Object.assign(record, allowedFields(changes.fields ?? {}, context.identity));
     if (changes.properties) {
       record.properties = changedProperties(record.properties, changes.properties);
     }
     if (changes.tags) record.tags = [...new Set(changes.tags)];
     record.updatedAt = this.now();
+    this.attach(image, changes);
     return present(record, context.identity);
   }
 
@@ -181,6 +194,7 @@ export class FakeRegistry implements Registry {
     const begin = checkAgainst(beginUploadSchema, request);
     const image = this.changeable(imageId, context.identity);
     const lease = this.claim(image, begin);
+    image.copy = null;
     return { image: present(image.record, context.identity), lease };
   }
 
@@ -225,6 +239,7 @@ export class FakeRegistry implements Registry {
     record.locations.push({ id: this.nextLocationId++, ...location, status: 'active' });
     record.updatedAt = this.now();
     upload.state = 'committed';
+    image.copy = null;
     upload.reservedBytes = 0;
     return present(record, context.identity);
   }
@@ -236,9 +251,9 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<AbandonResult> {
     await this.enter(context);
-    const { locationUrl } = checkAgainst(abandonUploadSchema, request);
+    const { locationUrl, copy } = checkAgainst(abandonUploadSchema, request);
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
-    this.end(upload, 'abandoned');
+    this.end(upload, 'abandoned', copy);
     return {
       state: upload.state,
       imageStatus: image.record.status,
@@ -255,6 +270,39 @@ export class FakeRegistry implements Registry {
       state: upload.state,
       image: present(image.record, context.identity),
     };
+  }
+
+  async claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null> {
+    await this.enter(context);
+    const claim = checkAgainst(claimCopySchema, request);
+    checkIsService(context.identity);
+    const [due] = dueCopies(this.images.values(), this.nowMs(), claim.imageId);
+    if (!due) return null;
+    const { image, copy } = due;
+    const last = copy.attempts + 1 >= claim.maxAttempts;
+    const lease = this.claim(
+      image,
+      { ...claim, failureStatus: last ? 'killed' : 'queued', expectedSizeBytes: null },
+      'copy',
+    );
+    beginAttempt(copy, claim, this.nowMs());
+    return {
+      image: present(image.record, context.identity),
+      lease,
+      storeId: copy.request.storeId,
+      attempt: copy.attempts,
+    };
+  }
+
+  async getCopySource(imageId: string, uploadId: string, context: CallContext): Promise<string> {
+    await this.enter(context);
+    checkIsService(context.identity);
+    const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
+    if (upload.kind !== 'copy') {
+      throw new DomainError('not_found', `Image ${imageId} has no copy ${uploadId}.`);
+    }
+    if (upload.state !== 'live' || image.copy === null) throw fenced(upload);
+    return image.copy.request.sourceUrl;
   }
 
   async beginDeletion(
@@ -283,6 +331,7 @@ export class FakeRegistry implements Registry {
     for (const upload of this.uploads.values()) {
       if (upload.imageId === imageId && upload.state === 'live') upload.state = 'void';
     }
+    image.copy = null;
     const before = structuredClone(record);
     const hasData = record.locations.length > 0;
     transition(image, hasData ? 'pending_delete' : 'deleted');
@@ -422,12 +471,41 @@ export class FakeRegistry implements Registry {
     return { image, upload };
   }
 
-  private claim(image: FakeImage, begin: BeginUpload): UploadLease {
+  /** @throws `quota_exceeded`. Nothing has changed then. */
+  private checkExternalQuota({ location, copyFrom }: ExternalData, owner: string | null): void {
+    const data = location ?? copyFrom;
+    if (!data) return;
+    checkQuota(
+      { owner, quotaBytes: data.storageQuotaBytes },
+      data.sizeBytes ?? 0,
+      this.images.values(),
+      this.uploads.values(),
+    );
+  }
+
+  private attach(image: FakeImage, { location, copyFrom }: ExternalData): void {
+    if (copyFrom) {
+      image.copy = { request: copyFrom, attempts: 0, nextAttemptMs: this.nowMs() };
+    }
+    if (!location) return;
+    const { url, metadata, sizeBytes } = location;
+    transition(image, 'active');
+    image.copy = null;
+    image.record.sizeBytes = sizeBytes;
+    image.record.locations.push({ id: this.nextLocationId++, url, metadata, status: 'active' });
+  }
+
+  private claim(
+    image: FakeImage,
+    begin: BeginUpload,
+    kind: FakeUpload['kind'] = 'upload',
+  ): UploadLease {
     const { record } = image;
     if (record.status !== 'queued') throw conflict(record.id);
     const upload: FakeUpload = {
       uploadId: begin.uploadId,
       imageId: record.id,
+      kind,
       state: 'live',
       failureStatus: begin.failureStatus,
       owner: record.owner,
@@ -435,7 +513,7 @@ export class FakeRegistry implements Registry {
       quotaBytes: begin.storageQuotaBytes,
       expiresAtMs: this.nowMs() + LEASE_SECONDS * 1_000,
     };
-    this.checkQuota(upload, upload.reservedBytes);
+    if (kind === 'upload') this.checkQuota(upload, upload.reservedBytes);
     if (this.uploads.has(begin.uploadId)) throw conflict(record.id);
     const uploads = [...this.uploads.values()];
     const firstAttempt = !uploads.some(({ imageId }) => imageId === record.id);
@@ -447,14 +525,30 @@ export class FakeRegistry implements Registry {
   }
 
   /** Ends an upload that came to nothing, unless it has ended; one that is void stays so. */
-  private end(upload: FakeUpload, state: 'abandoned' | 'expired'): void {
+  private end(
+    upload: FakeUpload,
+    state: 'abandoned' | 'expired',
+    copyEnd: AbandonUpload['copy'] = 'failed',
+  ): void {
     upload.reservedBytes = 0;
     if (upload.state !== 'live') return;
     upload.state = state;
     const image = this.images.get(upload.imageId);
     if (image?.uploadId !== upload.uploadId) return;
-    transition(image, upload.failureStatus);
     image.record.updatedAt = this.now();
+    if (upload.kind === 'upload' || image.copy === null) {
+      transition(image, upload.failureStatus);
+      return;
+    }
+    const { copy } = image;
+    const status = copyEnd === 'failed_for_good' ? 'killed' : upload.failureStatus;
+    transition(image, copyEnd === 'handed_back' ? 'queued' : status);
+    if (image.record.status === 'killed') image.copy = null;
+    else image.record.sizeBytes = copy.request.sizeBytes;
+    if (copyEnd === 'handed_back') {
+      copy.attempts -= 1;
+      copy.nextAttemptMs = this.nowMs();
+    }
   }
 
   private checkQuota(upload: FakeUpload, bytes: number): void {
@@ -478,4 +572,9 @@ export class FakeRegistry implements Registry {
   private now(): string {
     return toWireTime(new Date(this.nowMs()));
   }
+}
+
+function checkIsService(identity: Identity): void {
+  if (!identity.isAdmin)
+    throw new DomainError('forbidden', 'Copies are carried out by the service.');
 }

@@ -7,6 +7,7 @@ export const HEARTBEAT_SECONDS = 15;
 export interface FakeUpload {
   uploadId: string;
   imageId: string;
+  kind: 'upload' | 'copy';
   state: UploadState;
   failureStatus: BeginUpload['failureStatus'];
   owner: string | null;
@@ -32,7 +33,7 @@ export function fenced({ imageId, uploadId }: FakeUpload): DomainError {
  * until they have ended (reliability sheet §4, D2 and D4).
  */
 export function checkQuota(
-  upload: FakeUpload,
+  upload: Pick<FakeUpload, 'owner' | 'quotaBytes'>,
   bytes: number,
   images: Iterable<FakeImage>,
   uploads: Iterable<FakeUpload>,

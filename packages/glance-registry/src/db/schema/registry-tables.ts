@@ -94,6 +94,23 @@ export const REGISTRY_TABLES: readonly TableDefinition[] = [
   },
 ];
 
+/** Data that is promised to an image and still to be copied from where a user said. */
+export const COPIES_TABLE: TableDefinition = {
+  name: 'registry_copies',
+  columns: [
+    varchar('image_id', 36, { binary: true }),
+    // It may carry credentials; the row lives no longer than the promise.
+    column('source_url', 'mediumtext'),
+    varchar('store_id', 255),
+    column('size_bytes', 'bigint', NULLABLE),
+    column('attempts', 'int'),
+    column('next_attempt_at', 'datetime'),
+    column('created_at', 'datetime'),
+  ],
+  primaryKey: ['image_id'],
+  indexes: [index('registry_copies_next_attempt', 'next_attempt_at')],
+};
+
 /** Columns by which lists are ordered; `id` is ordered by its key. */
 export const SORTED_COLUMNS = [
   'created_at',

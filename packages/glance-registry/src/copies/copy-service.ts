@@ -1,0 +1,98 @@
+import {
+  DomainError,
+  type ClaimCopy,
+  type ClaimedCopy,
+  type Identity,
+  type ImageStatus,
+} from '@glance/common';
+import { sqlText } from '../db/sql';
+import type { CallScope, TransactionRunner } from '../db/transaction';
+import { present, requireFound } from '../images/image-rights';
+import type { Repositories } from '../repositories';
+import { claimUpload } from '../uploads/claim-upload';
+
+/** Due copies looked at in one claim: other processes hold or have just ended some of them. */
+const CANDIDATES = 20;
+const LONGEST_RETRY_SECONDS = 3600;
+
+/** Copies that were promised: who carries them out, and where their data comes from. */
+export class CopyService {
+  constructor(private readonly transactions: TransactionRunner<Repositories>) {}
+
+  async claim(
+    request: ClaimCopy,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ClaimedCopy | null> {
+    requireService(identity);
+    return await this.transactions.write(scope, async (repositories) => {
+      const { imageId } = request;
+      const candidates =
+        imageId === undefined ? await repositories.copies.findDue(CANDIDATES) : [imageId];
+      for (const each of candidates) {
+        const claimed = await claimCopy(repositories, each, request, identity);
+        if (claimed) return claimed;
+      }
+      return null;
+    });
+  }
+
+  async sourceOf(
+    imageId: string,
+    uploadId: string,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<string> {
+    requireService(identity);
+    return await this.transactions.read(scope, async ({ leases, copies }) => {
+      const lease = await leases.find(imageId, uploadId);
+      if (lease?.kind !== 'copy') {
+        throw new DomainError('not_found', `Image ${imageId} has no copy ${uploadId}`);
+      }
+      const copy = lease.state === 'live' && lease.inTime ? await copies.find(imageId) : undefined;
+      if (copy) return copy.sourceUrl;
+      throw new DomainError('upload_fenced', 'The copy is no longer the one of this image', {
+        details: { imageId, uploadId },
+      });
+    });
+  }
+}
+
+/** Sources may carry credentials, and no user ever carries out a copy. */
+function requireService(identity: Identity): void {
+  if (!identity.isAdmin)
+    throw new DomainError('forbidden', 'Copies are carried out by the service');
+}
+
+async function claimCopy(
+  repositories: Repositories,
+  imageId: string,
+  { uploadId, node, storageQuotaBytes, maxAttempts, retrySeconds }: ClaimCopy,
+  identity: Identity,
+): Promise<ClaimedCopy | null> {
+  const { images, copies } = repositories;
+  const image = await images.lock(imageId, identity, { skipLocked: true });
+  if (image?.row.status !== 'queued' || image.row.deleted !== 0) return null;
+  const copy = await copies.find(imageId);
+  if (copy?.isDue !== true) return null;
+  const attempt = copy.attempts + 1;
+  const failureStatus = attempt >= maxAttempts ? 'killed' : 'queued';
+  const upload = {
+    uploadId,
+    node,
+    failureStatus,
+    expectedSizeBytes: null,
+    storageQuotaBytes,
+  } as const;
+  const lease = await claimUpload(repositories, imageId, image.row.owner, upload, 'copy');
+  await copies.beginAttempt(imageId, attempt, backOff(retrySeconds, attempt));
+  await images.transition(imageId, ['queued'] satisfies ImageStatus[], 'saving', {
+    when: sqlText('images.deleted = 0'),
+  });
+  const record = requireFound(await images.find(imageId));
+  return { image: present(record, identity), lease, storeId: copy.storeId, attempt };
+}
+
+function backOff(retrySeconds: number, attempt: number): number {
+  return Math.min(retrySeconds * 2 ** Math.min(attempt - 1, 20), LONGEST_RETRY_SECONDS);
+}

@@ -1,0 +1,41 @@
+import { DomainError, type ExternalData } from '@glance/common';
+import { sqlText } from '../db/sql';
+import { Accounts, countedBytes } from '../quota/accounts';
+import { checkQuota } from '../quota/usage-repository';
+import type { Repositories } from '../repositories';
+
+/**
+ * Gives a `queued` image that this transaction holds its data: a location that makes it active, or
+ * the promise of a copy, which takes the place of one before.
+ * @returns whether the image is active now.
+ * @throws DomainError `quota_exceeded`; `conflict` when the image is not `queued`.
+ */
+export async function attachExternalData(
+  { images, locations, copies, usage }: Repositories,
+  imageId: string,
+  owner: string | null,
+  { location, copyFrom }: ExternalData,
+): Promise<boolean> {
+  const data = location ?? copyFrom;
+  if (!data) return false;
+  const accounts = await Accounts.open(usage, [owner]);
+  const current = accounts.usageOf(owner);
+  if (current) checkQuota(current, data.sizeBytes ?? 0, data.storageQuotaBytes);
+  if (copyFrom) {
+    await copies.put(imageId, copyFrom);
+    return false;
+  }
+  if (!location) return false;
+  const { sizeBytes } = location;
+  const activated = await images.transition(imageId, ['queued'], 'active', {
+    columns: { size: sizeBytes },
+    when: sqlText('images.deleted = 0'),
+  });
+  if (!activated) {
+    throw new DomainError('conflict', 'Image operation conflicts', { details: { imageId } });
+  }
+  await copies.forget(imageId);
+  await locations.insert(imageId, location);
+  await accounts.add(owner, { usedBytes: countedBytes({ status: 'active', size: sizeBytes }, 1) });
+  return true;
+}
