@@ -16,6 +16,8 @@ import { createApp } from './app';
 import type { AuthFlavor } from './auth/authenticate';
 import type { ApiConfig } from './config';
 import { DeletionSweeper } from './images/deletion-sweeper';
+import { ExternalSources } from './images/external-sources';
+import { ImageCopier } from './images/image-copier';
 import { UnfinishedSweeper } from './images/unfinished-sweeper';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
@@ -73,6 +75,8 @@ export async function createApi(
 
   const baseUrl = { publicEndpoint: options.public_endpoint };
   const idleMs = transfer.idle_timeout * 1000;
+  const node = `${os.hostname()}:${process.pid}`;
+  const storageQuotaBytes = options.user_storage_quota === 0 ? null : options.user_storage_quota;
   const uploader = new ImageUploader({
     registry,
     hashPool,
@@ -82,16 +86,31 @@ export async function createApi(
       minimumRate: transfer.minimum_rate,
       minimumRateGraceMs: transfer.minimum_rate_grace * 1000,
     },
-    node: `${os.hostname()}:${process.pid}`,
+    node,
     imageSizeCapBytes: options.image_size_cap,
-    storageQuotaBytes: options.user_storage_quota === 0 ? null : options.user_storage_quota,
+    storageQuotaBytes,
     shutdown,
+  });
+  const externalSources = new ExternalSources(stores, options.image_size_cap);
+  const copier = new ImageCopier({
+    registry,
+    stores,
+    uploader,
+    logger: logger.child('copy'),
+    node,
+    storageQuotaBytes,
+    concurrency: config.copy_from.concurrency,
+    maxAttempts: config.copy_from.attempts,
+    retrySeconds: config.copy_from.retry_interval,
+    timeoutMs: config.copy_from.timeout * 1000,
   });
   const policy = new Policy();
   const images = new ImagesController({
     registry,
     stores,
     uploader,
+    copier,
+    externalSources,
     policy,
     logger: logger.child('images'),
     formats: {
@@ -101,6 +120,7 @@ export async function createApi(
     listLimits: { defaultLimit: options.limit_param_default, maxLimit: options.api_limit_max },
     baseUrl,
     imageSizeCapBytes: options.image_size_cap,
+    storageQuotaBytes,
     propertyQuota: options.image_property_quota < 0 ? undefined : options.image_property_quota,
     delayedDelete: options.delayed_delete,
     sendIdleMs: idleMs,
@@ -144,6 +164,16 @@ export async function createApi(
       logger,
       work: () => deletions.sweep(),
     }),
+    ...(externalSources.areEnabled
+      ? [
+          new RepeatedTask({
+            name: 'The search for copies to carry out',
+            intervalMs: config.copy_from.poll_interval * 1000,
+            logger,
+            work: () => copier.sweep(),
+          }),
+        ]
+      : []),
   ];
   return {
     app,
@@ -156,6 +186,7 @@ export async function createApi(
     close: async () => {
       readiness.close();
       await Promise.all(background.map((task) => task.close()));
+      await copier.close();
       await hashPool.close();
       if (registry instanceof HttpRegistry) registry.close();
       if (!overrides.stores) await stores.close();

@@ -164,6 +164,36 @@ export const API_OPTIONS = {
       max: 64,
     }),
   },
+  copy_from: {
+    concurrency: integerOption({
+      help: 'Copies of external data (x-glance-api-copy-from) that one process carries out at a time; more wait.',
+      default: 4,
+      min: 1,
+      max: 64,
+    }),
+    attempts: integerOption({
+      help: 'Attempts to copy after which the image is killed. What another attempt cannot change, such as a source that is not there, kills it at once.',
+      default: 5,
+      min: 1,
+      max: 1000,
+    }),
+    retry_interval: integerOption({
+      help: 'Seconds from the beginning of the first attempt to the second; it doubles with each further one, up to an hour.',
+      default: 30,
+      min: 1,
+      max: 3600,
+    }),
+    poll_interval: secondsOption({
+      help: 'Seconds between two searches for copies whose process died or that are to be tried again.',
+      default: 10,
+      min: 0.1,
+    }),
+    timeout: secondsOption({
+      help: 'Seconds that one attempt may take in all.',
+      default: 43_200,
+      min: 1,
+    }),
+  },
   service_auth: serviceAuthOptions,
   healthcheck: healthcheckOptions,
 };

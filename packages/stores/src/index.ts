@@ -1,7 +1,7 @@
 export { InstrumentedStore } from './instrumented-store';
 export type { StoreIdentity } from './instrumented-store';
 export { MemoryDriver } from './drivers/memory/memory-driver';
-export { parseSourceUrl } from './outbound/source-url';
+export { isExternalLocation, parseSourceUrl } from './outbound/source-url';
 export type { SourceUrl } from './outbound/source-url';
 export { StoreConfigurationError } from './store-configuration-error';
 export type * from './store-driver';

@@ -8,7 +8,7 @@ import {
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
-import type { StoreSet } from '@glance/stores';
+import { isExternalLocation, type StoreSet } from '@glance/stores';
 
 export interface DeletionOptions {
   registry: Registry;
@@ -61,6 +61,8 @@ export async function finishDeletion(
 ): Promise<ImageRecord> {
   let removed = 0;
   for (const location of locations) {
+    // What lies on somebody's web server is not ours to remove, be the http store enabled or not.
+    if (isExternalLocation(location.url)) continue;
     try {
       await stores.forLocation(location).delete(location.url);
       removed += 1;

@@ -5,16 +5,18 @@ import {
   describeError,
   failPoint,
   isDomainError,
+  type AbandonUpload,
   type BeginUpload,
   type BeginUploadResult,
   type ImageRecord,
+  type UploadLease,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import { continueBody, type Logger } from '@glance/service-kit';
 import type { AddedBlob, InstrumentedStore } from '@glance/stores';
 import type { HashPool } from '../transfer/hash-pool';
-import type { BodyLimits } from '../transfer/request-body';
-import { UploadSource } from '../transfer/upload-source';
+import { RequestBody, type BodyLimits } from '../transfer/request-body';
+import { UploadSource, type UploadBody } from '../transfer/upload-source';
 import { LeaseKeeper } from './lease-keeper';
 
 export interface UploaderOptions {
@@ -44,6 +46,27 @@ export interface UploadRequest {
   claim(upload: BeginUpload): Promise<BeginUploadResult>;
 }
 
+/** The bytes of an image that is claimed, on their way into a store. */
+export interface Transfer {
+  imageId: string;
+  store(): InstrumentedStore;
+  body(): UploadBody;
+  /** Must come true, as must the checksum. */
+  sizeBytes: number | undefined;
+  md5: string | undefined;
+  /** What the store prepares for; undefined when not known. */
+  announcedBytes: number | undefined;
+  /** Whether the lease holds the announced bytes of the quota, or more is taken as bytes come. */
+  reserves: 'announced' | 'as it comes';
+  context: CallContext;
+  /** Called when bytes may come. */
+  begin?(): void;
+  /** Ends the transfer, as the stop of the service does. */
+  signal?: AbortSignal;
+  /** For a copy: what its failure means for it. */
+  copyEnd?(error: unknown): AbandonUpload['copy'];
+}
+
 /**
  * An upload from the claim to the active image, in the order U1–U7 of the reliability sheet §3.
  * Whatever fails, the image, the quota and the store are left as if nothing had been sent; if this
@@ -54,24 +77,51 @@ export class ImageUploader {
 
   /** @throws DomainError that says why nothing was stored. */
   async upload(upload: UploadRequest): Promise<ImageRecord> {
-    const { registry, logger, hashPool, bodyLimits, shutdown } = this.options;
-    const { imageId, context } = upload;
-    const announced = upload.sizeBytes ?? contentLength(upload.request);
+    const { request, response } = upload;
+    const announcedBytes = upload.sizeBytes ?? contentLength(request);
 
     const { lease } = await upload.claim({
       uploadId: randomUUID(),
       node: this.options.node,
       failureStatus: upload.failureStatus,
-      expectedSizeBytes: announced ?? null,
+      expectedSizeBytes: announcedBytes ?? null,
       storageQuotaBytes: this.options.storageQuotaBytes,
     });
 
-    const source: UploadSource = new UploadSource(upload.request, hashPool, bodyLimits, {
+    const { imageId, store, sizeBytes, md5, context } = upload;
+    return await this.transfer(
+      {
+        imageId,
+        store: () => store,
+        body: () => new RequestBody(request, this.options.bodyLimits),
+        sizeBytes,
+        md5,
+        announcedBytes,
+        reserves: announcedBytes === undefined ? 'as it comes' : 'announced',
+        context,
+        begin: () => continueBody(request, response),
+      },
+      lease,
+    );
+  }
+
+  /**
+   * U2–U7 of an image that is claimed already.
+   * @throws as upload.
+   */
+  async transfer(transfer: Transfer, lease: UploadLease): Promise<ImageRecord> {
+    const { registry, logger, hashPool } = this.options;
+    const { imageId, context, announcedBytes } = transfer;
+    const ending = AbortSignal.any([
+      this.options.shutdown,
+      ...(transfer.signal === undefined ? [] : [transfer.signal]),
+    ]);
+    const source: UploadSource = new UploadSource(transfer.body(), hashPool, {
       maxBytes: this.options.imageSizeCapBytes,
       tooLargeMessage: `Denying attempt to upload image larger than ${this.options.imageSizeCapBytes} bytes.`,
-      sizeBytes: upload.sizeBytes,
-      md5: upload.md5,
-      ...(this.options.storageQuotaBytes !== null && announced === undefined
+      sizeBytes: transfer.sizeBytes,
+      md5: transfer.md5,
+      ...(this.options.storageQuotaBytes !== null && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),
     });
@@ -87,18 +137,19 @@ export class ImageUploader {
     const onShutdown = (): void => {
       source.abort(new DomainError('shutting_down', 'The service is being stopped; try again.'));
     };
-    shutdown.addEventListener('abort', onShutdown);
+    ending.addEventListener('abort', onShutdown);
+    if (ending.aborted) onShutdown();
 
     let added: AddedBlob | undefined;
     try {
       failPoint('U1');
-      continueBody(upload.request, upload.response);
-      added = await upload.store.add({
+      transfer.begin?.();
+      added = await transfer.store().add({
         imageId,
         uploadId: lease.uploadId,
         firstAttempt: lease.firstAttempt,
         source,
-        ...(announced === undefined ? {} : { expectedSizeBytes: announced }),
+        ...(announcedBytes === undefined ? {} : { expectedSizeBytes: announcedBytes }),
       });
       failPoint('U6');
       keeper.stop();
@@ -121,9 +172,9 @@ export class ImageUploader {
       return image;
     } catch (error) {
       keeper.stop();
-      return await this.giveUp(upload, lease.uploadId, added, error);
+      return await this.giveUp(transfer, lease.uploadId, added, error);
     } finally {
-      shutdown.removeEventListener('abort', onShutdown);
+      ending.removeEventListener('abort', onShutdown);
       await source.close();
     }
   }
@@ -133,20 +184,25 @@ export class ImageUploader {
    * nobody; when the registry cannot be asked it stays for the sweepers.
    */
   private async giveUp(
-    upload: UploadRequest,
+    transfer: Transfer,
     uploadId: string,
     added: AddedBlob | undefined,
     error: unknown,
   ): Promise<ImageRecord> {
     const { registry, logger } = this.options;
-    const { imageId, context } = upload;
+    const { imageId, context } = transfer;
+    const copy = transfer.copyEnd?.(error);
     const reason = describeError(error).slice(0, 1024);
     let verdict;
     try {
       verdict = await registry.abandonUpload(
         imageId,
         uploadId,
-        { reason, locationUrl: added?.locationUrl ?? null },
+        {
+          reason,
+          locationUrl: added?.locationUrl ?? null,
+          ...(copy === undefined ? {} : { copy }),
+        },
         context,
       );
     } catch (abandonError) {

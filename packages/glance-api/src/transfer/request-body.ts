@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { DomainError } from '@glance/common';
+import type { UploadBody } from './upload-source';
 
 export interface BodyLimits {
   /** Milliseconds without a byte from the client. */
@@ -15,7 +16,7 @@ export interface BodyLimits {
  * with `client_too_slow`, a connection that breaks before the body is complete with
  * `client_gone`. Time spent on our side of the transfer is not held against the client.
  */
-export class RequestBody {
+export class RequestBody implements UploadBody {
   private wake: (() => void) | undefined;
   private failure: Error | undefined;
   private ended = false;

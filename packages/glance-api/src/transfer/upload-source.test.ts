@@ -4,6 +4,7 @@ import net, { type AddressInfo } from 'node:net';
 import { DomainError } from '@glance/common';
 import { HashPool } from './hash-pool';
 import { SLAB_BYTES } from './slab-ring';
+import { RequestBody } from './request-body';
 import { UploadSource, type UploadExpectations } from './upload-source';
 
 const LIMITS = { idleMs: 60_000, minimumRate: 0, minimumRateGraceMs: 60_000 };
@@ -40,12 +41,10 @@ describe('UploadSource', () => {
       settle = resolve;
     });
     const server = http.createServer((req, res) => {
-      const source = new UploadSource(
-        req,
-        pool,
-        { ...LIMITS, ...limits },
-        { ...ANYTHING, ...expected },
-      );
+      const source = new UploadSource(new RequestBody(req, { ...LIMITS, ...limits }), pool, {
+        ...ANYTHING,
+        ...expected,
+      });
       void (async () => {
         let error: unknown;
         try {
@@ -168,7 +167,8 @@ describe('UploadSource', () => {
       req.once('close', () => {
         void (async () => {
           try {
-            await new UploadSource(req, pool, LIMITS, ANYTHING)[Symbol.asyncIterator]().next();
+            const source = new UploadSource(new RequestBody(req, LIMITS), pool, ANYTHING);
+            await source[Symbol.asyncIterator]().next();
           } catch (error) {
             received(error);
           }
@@ -213,7 +213,7 @@ describe('UploadSource', () => {
   it('ends when it is aborted, wherever it waits', async () => {
     const reason = new DomainError('upload_fenced', 'taken away');
     const server = http.createServer((req, res) => {
-      const source = new UploadSource(req, pool, LIMITS, ANYTHING);
+      const source = new UploadSource(new RequestBody(req, LIMITS), pool, ANYTHING);
       void (async () => {
         const iterator = source[Symbol.asyncIterator]();
         const next = iterator.next();

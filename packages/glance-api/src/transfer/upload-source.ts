@@ -1,8 +1,19 @@
-import type { IncomingMessage } from 'node:http';
 import { DomainError } from '@glance/common';
 import type { HashJob, HashPool } from './hash-pool';
-import { RequestBody, type BodyLimits } from './request-body';
 import { SlabRing, type Slab } from './slab-ring';
+
+/** Where the bytes of an upload come from: a client's request, or an external source. */
+export interface UploadBody {
+  /**
+   * The next bytes, the caller's until he asks for more; undefined after the last ones of a body
+   * that was complete.
+   */
+  next(): Promise<Buffer | undefined>;
+  /** Makes a waiting or later {@link next} reject. */
+  abort(error: Error): void;
+  /** Frees what it holds. */
+  release(): void;
+}
 
 export interface UploadExpectations {
   /** Refuses more bytes than this (`too_large`). */
@@ -26,14 +37,13 @@ export interface UploadDigests {
 const HASH_ALGORITHM = 'sha512';
 
 /**
- * The bytes of a request body on their way to a store: counted, limited, hashed on threads beside
+ * The bytes of an upload on their way to a store: counted, limited, hashed on threads beside
  * the I/O. The iteration ends normally only when the body was complete and agrees with what was
  * announced; otherwise it throws, and the store makes nothing visible. A chunk is valid until the
  * next one is asked for.
  */
 export class UploadSource implements AsyncIterable<Uint8Array> {
   private readonly ring = new SlabRing();
-  private readonly body: RequestBody;
   private readonly md5: HashJob;
   private readonly hash: HashJob;
   private received = 0;
@@ -42,12 +52,10 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
   private readonly pendingHashes = new Set<Promise<unknown>>();
 
   constructor(
-    request: IncomingMessage,
+    private readonly body: UploadBody,
     pool: HashPool,
-    limits: BodyLimits,
     private readonly expected: UploadExpectations,
   ) {
-    this.body = new RequestBody(request, limits);
     this.md5 = pool.open('md5', this.ring.memory);
     this.hash = pool.open(HASH_ALGORITHM, this.ring.memory);
   }

@@ -2,32 +2,36 @@ import { invalidRequest } from '@glance/common';
 import type { Request } from 'express';
 import type { ImageMeta } from './image-headers';
 
-/** Where the data of a POST or PUT comes from. */
-export type ImageSource = 'none' | 'body';
+/** What a POST or PUT names as the place of the data: one of them, if any, in a good request. */
+export interface NamedSources {
+  body: boolean;
+  /** As the client wrote it, not checked. */
+  copyFrom: string | undefined;
+  location: string | undefined;
+}
+
+export type ImageSource =
+  { kind: 'none' } | { kind: 'body' } | { kind: 'copy' | 'location'; uri: string };
 
 const BODY_CODINGS = ['chunked', 'compress', 'deflate', 'gzip', 'identity'];
 
-/**
- * Decides between body, `x-glance-api-copy-from` and `x-image-meta-location` (api-v1 sheet 2.5,
- * 2.6). External sources need a store that reads them, and none of the enabled ones does.
- * @throws DomainError `invalid_request`.
- */
-export function imageSource(req: Request, meta: ImageMeta): ImageSource {
-  const copyFrom = req.get('x-glance-api-copy-from');
-  const external = [copyFrom, meta.location].filter((each) => each !== undefined);
-  const body = hasBody(req);
-  if (external.length + (body ? 1 : 0) > 1) {
-    throw invalidRequest("It's invalid to provide multiple image sources.");
-  }
-  const [uri] = external;
-  if (uri !== undefined) {
-    throw invalidRequest(
-      uri === ''
-        ? 'External source should not be empty'
-        : `External sources are not supported: '${uri.slice(0, 300)}'`,
-    );
-  }
-  return body ? 'body' : 'none';
+/** Body, `x-glance-api-copy-from` and `x-image-meta-location` (api-v1 sheet 2.5, 2.6). */
+export function namedSources(req: Request, meta: ImageMeta): NamedSources {
+  return {
+    body: hasBody(req),
+    copyFrom: req.get('x-glance-api-copy-from'),
+    location: meta.location,
+  };
+}
+
+/** @throws DomainError `invalid_request` when there are several. */
+export function onlySource({ body, copyFrom, location }: NamedSources): ImageSource {
+  const sources: ImageSource[] = [];
+  if (body) sources.push({ kind: 'body' });
+  if (copyFrom !== undefined) sources.push({ kind: 'copy', uri: copyFrom });
+  if (location !== undefined) sources.push({ kind: 'location', uri: location });
+  if (sources.length > 1) throw invalidRequest("It's invalid to provide multiple image sources.");
+  return sources[0] ?? { kind: 'none' };
 }
 
 /** Any transfer coding means a body, even an empty one; so does a Content-Length above zero. */

@@ -4,6 +4,8 @@ import {
   imageNotFound,
   invalidRequest,
   isDomainError,
+  type ExternalData,
+  type Identity,
   type ImageFields,
   type ImageRecord,
   type UpdateImageRequest,
@@ -16,6 +18,8 @@ import { identityOf } from '../auth/authenticate';
 import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
 import { openImageData } from '../images/open-image-data';
+import type { ExternalSources } from '../images/external-sources';
+import type { ImageCopier } from '../images/image-copier';
 import type { ImageUploader } from '../images/upload-image';
 import type { Policy } from '../policy/policy';
 import { storeType } from '../store-settings';
@@ -29,7 +33,7 @@ import {
   type FormatRules,
   type ImageMeta,
 } from './image-headers';
-import { imageSource } from './image-source';
+import { namedSources, onlySource, type ImageSource, type NamedSources } from './image-source';
 import { briefImageView, imageView } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
 
@@ -37,12 +41,16 @@ export interface ImagesControllerOptions {
   registry: Registry;
   stores: StoreSet;
   uploader: ImageUploader;
+  copier: ImageCopier;
+  externalSources: ExternalSources;
   policy: Policy;
   logger: Logger;
   formats: FormatRules;
   listLimits: ListLimits;
   baseUrl: BaseUrlOptions;
   imageSizeCapBytes: number;
+  /** Null for no limit. */
+  storageQuotaBytes: number | null;
   /** Undefined for no limit. */
   propertyQuota: number | undefined;
   delayedDelete: boolean;
@@ -102,9 +110,12 @@ export class ImagesController {
     const meta = this.decode(req);
     policy.enforce('add_image', identity);
     if (meta.isPublic) policy.enforce('publicize_image', identity);
-    const source = imageSource(req, meta);
-    if (source === 'body') policy.enforce('upload_image', identity);
+    const sources = namedSources(req, meta);
+    this.checkMaySend(sources, identity);
     this.checkPropertyCount(meta.properties.length);
+    if (sources.location !== undefined) policy.enforce('set_image_location', identity);
+    const source = onlySource(sources);
+    const external = this.externalUri(source);
     const store = this.storeFor(meta);
     const context = this.context(req);
 
@@ -115,7 +126,18 @@ export class ImagesController {
       sizeBytes: meta.sizeBytes ?? 0,
       properties: meta.properties,
     };
-    if (source === 'none') {
+    if (external !== undefined) {
+      if (source.kind === 'location') this.checkFormats(meta.diskFormat, meta.containerFormat);
+      const data = await this.externalData(source, external, store, meta.sizeBytes, meta);
+      const created = await registry.createImage(
+        { image: { ...image, ...data.fields }, ...data.data },
+        context,
+      );
+      if (source.kind === 'copy') this.options.copier.begin(created.image.id);
+      this.answerCreated(req, res, created.image);
+      return;
+    }
+    if (source.kind === 'none') {
       const status = meta.sizeBytes === 0 ? ('active' as const) : ('queued' as const);
       const created = await registry.createImage({ image: { ...image, status } }, context);
       this.answerCreated(req, res, created.image);
@@ -145,33 +167,53 @@ export class ImagesController {
     const meta = this.decode(req);
     policy.enforce('modify_image', identity);
     if (meta.isPublic) policy.enforce('publicize_image', identity);
-    const source = imageSource(req, meta);
-    if (source === 'body') policy.enforce('upload_image', identity);
+    const sources = namedSources(req, meta);
+    this.checkMaySend(sources, identity);
     const stored = await this.find(req);
     this.checkUpdate(meta, stored, identity.isAdmin);
-    const context = this.context(req);
-    const purge = source === 'none' && wantsPurge(req);
-    this.checkPropertyCount(countProperties(meta, stored, purge));
-    const request: UpdateImageRequest = {
-      fields: imageFields(meta),
-      properties: { set: meta.properties, removeOthers: purge },
-    };
-    if (source === 'none') {
-      this.answerImage(res, await registry.updateImage(stored.id, request, context));
-      return;
-    }
-    if (stored.status !== 'queued') {
+    if (sources.body && stored.status !== 'queued') {
       throw new DomainError(
         'conflict',
         `Cannot upload to an image that is not queued: image ${stored.id} is ${stored.status}`,
       );
     }
+    if (sources.location !== undefined) policy.enforce('set_image_location', identity);
+    const source = onlySource(sources);
+    const external = this.externalUri(source);
+    if (external !== undefined && stored.status !== 'queued') {
+      throw invalidRequest('Attempted to update Location field for an image not in queued status.');
+    }
+    const context = this.context(req);
+    const purge = source.kind !== 'body' && wantsPurge(req);
+    this.checkPropertyCount(countProperties(meta, stored, purge));
+    const request: UpdateImageRequest = {
+      fields: imageFields(meta),
+      properties: { set: meta.properties, removeOthers: purge },
+    };
+    if (source.kind === 'none') {
+      this.answerImage(res, await registry.updateImage(stored.id, request, context));
+      return;
+    }
     const store = this.storeFor(meta);
-    this.checkUpload(
-      req,
+    const formats = [
       meta.diskFormat ?? stored.diskFormat ?? undefined,
       meta.containerFormat ?? stored.containerFormat ?? undefined,
-    );
+    ] as const;
+    if (external !== undefined) {
+      if (source.kind === 'location') this.checkFormats(...formats);
+      const known = meta.sizeBytes ?? stored.sizeBytes ?? undefined;
+      const data = await this.externalData(source, external, store, known, meta);
+      const fields = { ...request.fields, ...data.fields };
+      const updated = await registry.updateImage(
+        stored.id,
+        { ...request, fields, ...data.data },
+        context,
+      );
+      if (source.kind === 'copy') this.options.copier.begin(updated.id);
+      this.answerImage(res, updated);
+      return;
+    }
+    this.checkUpload(req, ...formats);
     const updated = await registry.updateImage(
       stored.id,
       { ...request, ifStatus: ['queued'] },
@@ -250,15 +292,61 @@ export class ImagesController {
     return store;
   }
 
+  private checkMaySend({ body, copyFrom }: NamedSources, identity: Identity): void {
+    const { policy } = this.options;
+    if (copyFrom !== undefined) policy.enforce('copy_from', identity);
+    if (body || copyFrom !== undefined) policy.enforce('upload_image', identity);
+  }
+
+  private externalUri(source: ImageSource): string | undefined {
+    return 'uri' in source ? this.options.externalSources.check(source.uri) : undefined;
+  }
+
+  /**
+   * What the registry is told of data that no client sends.
+   * @param knownBytes what the image is said to have; 0 counts as not known (api-v1 sheet 2.6).
+   */
+  private async externalData(
+    source: ImageSource,
+    url: string,
+    store: InstrumentedStore,
+    knownBytes: number | undefined,
+    meta: ImageMeta,
+  ): Promise<{ fields: ImageFields; data: ExternalData }> {
+    const { externalSources, storageQuotaBytes } = this.options;
+    const announcedBytes = knownBytes === 0 ? undefined : knownBytes;
+    if (source.kind === 'location') {
+      const sizeBytes = await externalSources.probe(url, announcedBytes);
+      const location = { url, metadata: {}, sizeBytes, storageQuotaBytes };
+      // Nobody has read the data: no checksum of it is known.
+      return { fields: { sizeBytes, checksum: null }, data: { location } };
+    }
+    if (!store.capabilities.add) {
+      const text = `Store ${store.id} can only be read: name another one in x-image-meta-store.`;
+      throw new DomainError('store_add_disabled', text);
+    }
+    // A size in the request itself takes the place of the question.
+    const sizeBytes =
+      meta.sizeBytes === undefined || meta.sizeBytes === 0
+        ? await externalSources.probe(url, announcedBytes)
+        : meta.sizeBytes;
+    const copyFrom = { sourceUrl: url, storeId: store.id, sizeBytes, storageQuotaBytes };
+    return { fields: { sizeBytes }, data: { copyFrom } };
+  }
+
+  private checkFormats(diskFormat: string | undefined, containerFormat: string | undefined): void {
+    if (diskFormat === undefined) throw invalidRequest('Disk format is not specified.');
+    if (containerFormat === undefined) throw invalidRequest('Container format is not specified.');
+    checkFormatMix(diskFormat, containerFormat);
+  }
+
   /** What must be known before a body is taken. */
   private checkUpload(
     req: Request,
     diskFormat: string | undefined,
     containerFormat: string | undefined,
   ): void {
-    if (diskFormat === undefined) throw invalidRequest('Disk format is not specified.');
-    if (containerFormat === undefined) throw invalidRequest('Container format is not specified.');
-    checkFormatMix(diskFormat, containerFormat);
+    this.checkFormats(diskFormat, containerFormat);
     const type = req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
     if (type !== 'application/octet-stream') {
       throw invalidRequest(

@@ -34,6 +34,11 @@ export function parseSourceUrl(text: string): SourceUrl | undefined {
   }
 }
 
+/** Whether the data at a location belongs to somebody else: read, never written or removed. */
+export function isExternalLocation(locationUrl: string): boolean {
+  return /^https?:/i.test(locationUrl);
+}
+
 /** The port that is connected to, also when the URL names none. */
 export function effectivePort(url: URL): number {
   if (url.port !== '') return Number(url.port);

@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import {
+  DomainError,
+  SERVICE_IDENTITY,
+  describeError,
+  isDomainError,
+  type AbandonUpload,
+  type ClaimedCopy,
+} from '@glance/common';
+import type { CallContext, Registry } from '@glance/registry-client';
+import { newRequestId, type Logger } from '@glance/service-kit';
+import type { StoreSet } from '@glance/stores';
+import { ExternalBody } from '../transfer/external-body';
+import type { ImageUploader } from './upload-image';
+
+export interface CopierOptions {
+  registry: Registry;
+  stores: StoreSet;
+  uploader: ImageUploader;
+  logger: Logger;
+  /** Names this process in leases. */
+  node: string;
+  storageQuotaBytes: number | null;
+  /** Copies at a time in this process. */
+  concurrency: number;
+  maxAttempts: number;
+  retrySeconds: number;
+  /** For one copy as a whole. */
+  timeoutMs: number;
+}
+
+/** What another attempt would not change. */
+const FINAL_FAILURES = [
+  'invalid_request',
+  'store_blob_missing',
+  'store_source_refused',
+  'store_source_unusable',
+  'store_add_disabled',
+  'data_mismatch',
+  'too_large',
+  'quota_exceeded',
+] as const;
+
+/**
+ * Carries out copies that were promised to images (api-v1 sheet §2.6). A copy is claimed under the
+ * lease of an upload and is the service's own work from there on, counted for the owner of the
+ * image: when this process dies, the lease ends and any other claims it again.
+ */
+export class ImageCopier {
+  private readonly workers = new Set<Promise<void>>();
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly options: CopierOptions) {}
+
+  /** Begins a copy just promised. Without room here it waits for whoever looks for work next. */
+  begin(imageId: string): void {
+    this.startWorker(imageId);
+  }
+
+  /** Looks for copies that nobody carries out. They go on after this returns. */
+  sweep(): Promise<void> {
+    this.startWorker();
+    return Promise.resolve();
+  }
+
+  /** Hands back what runs, so that others can go on with it at once. */
+  async close(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all(this.workers);
+  }
+
+  private startWorker(imageId?: string): void {
+    if (this.stopping.signal.aborted || this.workers.size >= this.options.concurrency) return;
+    const worker = this.work(imageId).catch((error: unknown) => {
+      this.options.logger.warn('Copies could not be claimed; the next search tries again', {
+        error: describeError(error),
+      });
+    });
+    this.workers.add(worker);
+    void worker.then(() => this.workers.delete(worker));
+  }
+
+  private async work(imageId?: string): Promise<void> {
+    for (let wanted = imageId; !this.stopping.signal.aborted; wanted = undefined) {
+      const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+      const copy = await this.claim(wanted, context);
+      if (!copy) return;
+      // There may be more to do than one worker does.
+      this.startWorker();
+      await this.carryOut(copy, context);
+    }
+  }
+
+  private claim(imageId: string | undefined, context: CallContext): Promise<ClaimedCopy | null> {
+    const { registry, node, storageQuotaBytes, maxAttempts, retrySeconds } = this.options;
+    return registry.claimCopy(
+      {
+        ...(imageId === undefined ? {} : { imageId }),
+        uploadId: randomUUID(),
+        node,
+        storageQuotaBytes,
+        maxAttempts,
+        retrySeconds,
+      },
+      context,
+    );
+  }
+
+  private async carryOut(copy: ClaimedCopy, context: CallContext): Promise<void> {
+    const { logger, uploader, stores, timeoutMs } = this.options;
+    const { image, lease, attempt } = copy;
+    const about = { image: image.id, upload: lease.uploadId, attempt };
+    try {
+      const copied = await uploader.transfer(
+        {
+          imageId: image.id,
+          store: () => stores.get(copy.storeId),
+          body: () =>
+            new ExternalBody((signal) => this.openSource(copy, context, signal), timeoutMs),
+          // What the image has been shown with must come true; 0 counts as not known.
+          sizeBytes: image.sizeBytes || undefined,
+          md5: image.checksum ?? undefined,
+          announcedBytes: image.sizeBytes || undefined,
+          reserves: 'as it comes',
+          context,
+          signal: this.stopping.signal,
+          copyEnd,
+        },
+        lease,
+      );
+      logger.info('Copied the data of an image', { ...about, bytes: copied.sizeBytes });
+    } catch (error) {
+      const end = isDomainError(error, 'image_deleted') ? 'the image was deleted' : copyEnd(error);
+      logger.info('A copy has ended without data', { ...about, end });
+    }
+  }
+
+  private async openSource(
+    { image, lease }: ClaimedCopy,
+    context: CallContext,
+    signal: AbortSignal,
+  ) {
+    const { registry, stores } = this.options;
+    const url = await registry.getCopySource(image.id, lease.uploadId, { ...context, signal });
+    const opened = await stores.forLocation({ url, metadata: {} }).get(url, { signal });
+    const wanted = image.sizeBytes || undefined;
+    if (wanted === undefined || wanted === opened.sizeBytes) return opened;
+    await opened.stream.return();
+    throw new DomainError(
+      'data_mismatch',
+      `The external source has ${opened.sizeBytes} bytes where ${wanted} were promised.`,
+    );
+  }
+}
+
+function copyEnd(error: unknown): NonNullable<AbandonUpload['copy']> {
+  if (isDomainError(error, 'shutting_down')) return 'handed_back';
+  return isDomainError(error, ...FINAL_FAILURES) ? 'failed_for_good' : 'failed';
+}
