@@ -46,8 +46,9 @@ export function redactUri(uri: string): string {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1];
   if (scheme === undefined) return '***';
   const rest = uri.slice(scheme.length + 1);
-  const at = rest.lastIndexOf('@');
-  const withoutUser = at === -1 ? rest : `//***@${rest.slice(at + 1)}`;
+  // Clients that percent-encode whole headers send the `@` as %40.
+  const beforeHost = /^.*(?:@|%40)/is.exec(rest)?.[0];
+  const withoutUser = beforeHost === undefined ? rest : `//***@${rest.slice(beforeHost.length)}`;
   const query = withoutUser.search(/[?#]/);
   return `${scheme}:${query === -1 ? withoutUser : `${withoutUser.slice(0, query)}?***`}`;
 }

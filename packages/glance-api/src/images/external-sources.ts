@@ -28,12 +28,12 @@ export class ExternalSources {
   check(uri: string): string {
     if (uri === '') throw invalidRequest('External source should not be empty');
     const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
-    const shown = redactUri(uri).slice(0, 300);
     if (scheme === undefined || !this.schemes.has(scheme)) {
+      const shown = redactUri(uri).slice(0, 300);
       throw invalidRequest(`External sources are not supported: '${shown}'`);
     }
     const source = parseSourceUrl(uri);
-    if (!source) throw invalidRequest(`Invalid location ${shown}`);
+    if (!source) throw invalidRequest('Invalid location: it is no plain http or https URL');
     return source.href;
   }
 
