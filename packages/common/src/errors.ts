@@ -88,13 +88,25 @@ export function invalidRequest(message: string): DomainError {
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let current: unknown = error; current !== undefined && parts.length < 8;) {
-    if (!(current instanceof Error)) {
-      parts.push(typeof current === 'string' ? current : JSON.stringify(current));
+    if (!isErrorLike(current)) {
+      // Nothing of an object: it may hold anything, also itself.
+      parts.push(typeof current === 'string' ? current : `a ${typeof current}, no error`);
       break;
     }
-    const code = (current as { code?: unknown }).code;
-    parts.push(typeof code === 'string' ? `${current.message} [${code}]` : current.message);
-    current = current.cause;
+    const { message, code, cause } = current;
+    parts.push(typeof code === 'string' ? `${message} [${code}]` : message);
+    current = cause;
   }
   return parts.join(': caused by: ');
+}
+
+/** By shape: an error of another realm is no instance of ours. */
+function isErrorLike(
+  value: unknown,
+): value is { message: string; code?: unknown; cause?: unknown } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { message?: unknown }).message === 'string'
+  );
 }

@@ -12,7 +12,7 @@ describeEachDatabase(
       expect(await database.knex.schema.hasTable('images')).toBe(false);
       await migrateUp(database, () => undefined);
       expect(await pendingMigrations(database.knex)).toEqual([]);
-    });
+    }, 60_000);
   },
   { migrate: false },
 );

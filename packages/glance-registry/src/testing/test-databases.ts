@@ -91,7 +91,7 @@ export function describeEachDatabase(
       afterAll(async () => {
         await Promise.all(opened.map((database) => database.close()));
         await remove();
-      });
+      }, 60_000);
 
       define(() => current, backend.dialect);
     },
