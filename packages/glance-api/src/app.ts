@@ -19,6 +19,8 @@ export interface AppOptions {
   health: HealthOptions;
   maxRequestIdLength: number;
   versions: VersionOptions;
+  /** Makes files of rules that were changed before a request hold for it. */
+  refreshAccessRules(): Promise<void>;
   authentication: AuthenticationOptions;
   v1: Router;
 }
@@ -35,6 +37,10 @@ export function createApp(options: AppOptions): Express {
   app.use(securityHeaders);
   app.use(headerLimitsMiddleware());
   app.use(versionNegotiation(options.versions));
+  app.use(async (_req, _res, next) => {
+    await options.refreshAccessRules();
+    next();
+  });
   app.use(authenticationMiddleware(options.authentication));
   app.use('/v1', options.v1);
   app.use(noSuchRoute);

@@ -21,10 +21,13 @@ import { ImageCopier } from './images/image-copier';
 import { UnfinishedSweeper } from './images/unfinished-sweeper';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
+import { PropertyProtections } from './policy/property-protections';
 import { storeSettings } from './store-settings';
 import { HashPool } from './transfer/hash-pool';
+import { cacheRouter } from './v1/cache-routes';
 import { ImagesController } from './v1/images-controller';
 import { MembersController } from './v1/members-controller';
+import { PropertyAccess } from './v1/property-access';
 import { v1Router } from './v1/router';
 
 export interface Api extends HttpApplication {
@@ -59,6 +62,7 @@ export async function createApi(
   if (configuredFlavor?.includes('cach')) {
     warn(`[paste_deploy] flavor = ${configuredFlavor}: this release has no image cache`);
   }
+  const { policy, protections } = await readAccessRules(config, environment);
   const registry = overrides.registry ?? createRegistryClient(config, environment);
   await refuseForeignRegistry(registry);
   const stores = overrides.stores ?? (await StoreSet.create(storeSettings(config, warn), { warn }));
@@ -104,7 +108,6 @@ export async function createApi(
     retrySeconds: config.copy_from.retry_interval,
     timeoutMs: config.copy_from.timeout * 1000,
   });
-  const policy = new Policy();
   const images = new ImagesController({
     registry,
     stores,
@@ -112,6 +115,7 @@ export async function createApi(
     copier,
     externalSources,
     policy,
+    properties: new PropertyAccess(protections),
     logger: logger.child('images'),
     formats: {
       diskFormats: config.image_format.disk_formats,
@@ -136,12 +140,20 @@ export async function createApi(
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
     maxRequestIdLength: options.max_request_id_length,
     versions: { ...baseUrl, enableV1: options.enable_v1_api },
+    refreshAccessRules: async () => {
+      await Promise.all([policy.refresh(), protections.refresh()]);
+    },
     authentication: {
       flavor,
       adminRole: options.admin_role,
+      policy,
       allowAnonymous: options.allow_anonymous_access,
     },
-    v1: v1Router(images, members),
+    v1: v1Router(
+      images,
+      members,
+      configuredFlavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
+    ),
   });
   const unfinished = new UnfinishedSweeper({ registry, stores, logger: logger.child('sweep') });
   const deletions = new DeletionSweeper({
@@ -192,6 +204,34 @@ export async function createApi(
       if (!overrides.stores) await stores.close();
     },
   };
+}
+
+/** @throws Error when a file of rules cannot be used. */
+async function readAccessRules(
+  { DEFAULT: options, oslo_policy: rules }: ApiConfig,
+  { logger, configDirectories: searchDirectories }: ProgramEnvironment,
+): Promise<{ policy: Policy; protections: PropertyProtections }> {
+  const log = logger.child('policy');
+  const policy = await Policy.read(
+    {
+      policyFile: rules.policy_file,
+      policyDirs: rules.policy_dirs,
+      defaultRule: rules.policy_default_rule,
+      adminRole: options.admin_role,
+      searchDirectories,
+    },
+    log,
+  );
+  const protections = await PropertyProtections.read(
+    {
+      file: options.property_protection_file,
+      format: options.property_protection_rule_format === 'policies' ? 'policies' : 'roles',
+      searchDirectories,
+      policy,
+    },
+    log,
+  );
+  return { policy, protections };
 }
 
 async function askContract(registry: Registry, timeoutMs: number): Promise<void> {

@@ -5,6 +5,7 @@ import {
   healthcheckOptions,
   integerOption,
   listOption,
+  repeatableOption,
   secondsOption,
   serviceAuthOptions,
   serviceOptions,
@@ -63,6 +64,14 @@ export const API_OPTIONS = {
       default: 128,
       min: -1,
     }),
+    property_protection_file: textOption({
+      help: 'File that says who may create, read, update and delete which custom properties; a relative name is looked for beside the configuration file. Read again when it changes. Unset: everybody may, as far as they may change the image.',
+    }),
+    property_protection_rule_format: textOption({
+      help: 'What the values in property_protection_file are: comma-separated lists of roles, or one policy rule each; "@" is everybody and "!" nobody in both.',
+      default: 'roles',
+      choices: ['roles', 'policies'],
+    }),
     limit_param_default: integerOption({
       help: 'Images on a page of a list when the client gives no limit.',
       default: 25,
@@ -74,7 +83,10 @@ export const API_OPTIONS = {
       min: 1,
       max: 100_000,
     }),
-    admin_role: textOption({ help: 'Role whose holders are administrators.', default: 'admin' }),
+    admin_role: textOption({
+      help: 'Role whose holders are administrators, beside those that the policy rule context_is_admin lets pass.',
+      default: 'admin',
+    }),
     allow_anonymous_access: booleanOption({
       help: 'Let requests without credentials read public images.',
       default: false,
@@ -107,11 +119,28 @@ export const API_OPTIONS = {
       help: 'Who is believed: unset = no authentication, everybody is the administrator of project "admin"; trusted-auth = the identity headers of an authenticating proxy; fakeauth = tokens "user:project:role[,role]", loopback only.',
       choices: [
         'trusted-auth',
+        'trusted-auth+caching',
         'trusted-auth+cachemanagement',
         'fakeauth',
+        'fakeauth+caching',
+        'fakeauth+cachemanagement',
         'caching',
         'cachemanagement',
       ],
+    }),
+  },
+  oslo_policy: {
+    policy_file: textOption({
+      help: 'Policy rules in YAML or JSON, over the built-in ones; a relative name is looked for beside the configuration file. Read again when it changes. Unset: policy.yaml, else policy.json, if there is one.',
+      defaultText: 'policy.yaml or policy.json',
+    }),
+    policy_default_rule: textOption({
+      help: 'Rule that decides what has no rule of its own.',
+      default: 'default',
+    }),
+    policy_dirs: repeatableOption({
+      help: 'Directory whose files are policy files too: they count after policy_file, in the order of their names. It need not exist.',
+      default: ['policy.d'],
     }),
   },
   glance_store: {

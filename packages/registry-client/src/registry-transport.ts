@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DomainError, INTERNAL_HEADERS, isDomainError } from '@glance/common';
+import { DomainError, INTERNAL_HEADERS, isDomainError, type Identity } from '@glance/common';
 import {
   createRegistryAgents,
   type RegistryAgents,
@@ -200,15 +200,19 @@ export class RegistryTransport {
   private headersOf(call: RegistryCall<unknown>, context: CallContext): Record<string, string> {
     return {
       ...this.fixedHeaders,
-      [INTERNAL_HEADERS.identity]: Buffer.from(JSON.stringify(context.identity)).toString(
-        'base64url',
-      ),
+      [INTERNAL_HEADERS.identity]: encodeIdentity(context.identity),
       [INTERNAL_HEADERS.requestId]: context.requestId,
       // One key for all tries: a write whose answer was lost is found again, not repeated.
       ...(call.kind !== 'read' && { [INTERNAL_HEADERS.requestKey]: randomUUID() }),
       ...(call.body !== undefined && { 'content-type': 'application/json' }),
     };
   }
+}
+
+/** What the contract has for an identity, of whatever else the caller's service knows about it. */
+function encodeIdentity({ userId, projectId, roles, isAdmin, readOnly }: Identity): string {
+  const identity: Identity = { userId, projectId, roles, isAdmin, readOnly };
+  return Buffer.from(JSON.stringify(identity)).toString('base64url');
 }
 
 function mayRepeat(error: unknown, kind: CallKind): boolean {

@@ -1,4 +1,5 @@
 export * from './config/config-docs';
+export { IniSyntaxError, parseIniSections, type IniSection } from './config/ini-file';
 export * from './config/load-config';
 export * from './config/options';
 export * from './http/access-log';

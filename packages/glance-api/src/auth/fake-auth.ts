@@ -1,24 +1,23 @@
 import { DomainError } from '@glance/common';
-import { hasAdminRole, parseRoles, type Authenticator } from './authenticate';
+import type { Request } from 'express';
+import { parseRoles } from './authenticate';
+import { NO_CALLER_DETAILS, type Credentials } from './caller';
 
 /** Flavor fakeauth: the token says who one is, `user:project:role[,role]`. Trials and tests only. */
-export function fakeAuth(adminRole: string): Authenticator {
-  return (req) => {
-    const token = req.get('x-auth-token');
-    if (token === undefined) return undefined;
-    const parts = unescaped(token).split(':');
-    if (parts.length !== 3) {
-      throw new DomainError('unauthenticated', 'The token must have the form user:project:role');
-    }
-    const [user, project, roleList] = parts as [string, string, string];
-    const roles = parseRoles(roleList);
-    return {
-      userId: textOrNull(user),
-      projectId: textOrNull(project),
-      roles,
-      isAdmin: hasAdminRole(roles, adminRole),
-      readOnly: false,
-    };
+export function fakeAuth(req: Request): Credentials | undefined {
+  const token = req.get('x-auth-token');
+  if (token === undefined) return undefined;
+  const parts = unescaped(token).split(':');
+  if (parts.length !== 3) {
+    throw new DomainError('unauthenticated', 'The token must have the form user:project:role');
+  }
+  const [user, project, roles] = parts as [string, string, string];
+  return {
+    ...NO_CALLER_DETAILS,
+    userId: textOrNull(user),
+    projectId: textOrNull(project),
+    roles: parseRoles(roles),
+    readOnly: false,
   };
 }
 

@@ -1,17 +1,17 @@
-import type { Identity } from '@glance/common';
+import { parseRoles, type Authenticator } from './authenticate';
+import { NO_CALLER_DETAILS, type Credentials } from './caller';
 
 /**
- * Flavor unset: one identity for everybody. It has a project, so that the images it makes have an
- * owner and stand in its lists.
+ * Flavor unset: one administrator for everybody. It has a project, so that the images it makes have
+ * an owner and stand in its lists.
  */
-const EVERYBODY: Identity = Object.freeze({
-  userId: 'admin',
-  projectId: 'admin',
-  roles: ['admin', 'member', 'reader'],
-  isAdmin: true,
-  readOnly: false,
-});
-
-export function noAuth(): Identity {
-  return EVERYBODY;
+export function noAuth(adminRole: string): Authenticator {
+  const everybody: Credentials = Object.freeze({
+    ...NO_CALLER_DETAILS,
+    userId: 'admin',
+    projectId: 'admin',
+    roles: [...new Set([...parseRoles(adminRole), 'admin', 'member', 'reader'])],
+    readOnly: false,
+  });
+  return () => everybody;
 }

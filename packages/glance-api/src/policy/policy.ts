@@ -1,56 +1,85 @@
-import { DomainError, type Identity } from '@glance/common';
+import { DomainError } from '@glance/common';
+import type { Logger } from '@glance/service-kit';
+import type { Caller } from '../auth/caller';
+import type { PolicySubject, PolicyTarget } from './check';
+import { defaultRules, type PolicyAction } from './default-rules';
+import { PolicyFiles, type PolicyFilesOptions } from './policy-files';
+import { Reloaded } from './reloaded';
+import type { RuleSet } from './rule-set';
 
-/** The actions of API v1 that a rule decides (api-v1 sheet §8). */
-export const POLICY_ACTIONS = [
-  'get_images',
-  'get_image',
-  'download_image',
-  'add_image',
-  'modify_image',
-  'delete_image',
-  'publicize_image',
-  'copy_from',
-  'upload_image',
-  'set_image_location',
-  'get_members',
-  'modify_member',
-  'delete_member',
-] as const;
+export interface PolicyOptions extends Omit<PolicyFilesOptions, 'builtIn'> {
+  adminRole: string;
+}
 
-export type PolicyAction = (typeof POLICY_ACTIONS)[number];
+const NO_TARGET: PolicyTarget = new Map();
 
-/** Decides from the caller's roles alone; who owns what is decided by the registry. */
+/**
+ * What the rules say about a caller. They hold beside the registry's: but for making somebody an
+ * administrator, a rule can only take away from what ownership and visibility allow.
+ */
 export class Policy {
-  private readonly rules: Readonly<Record<PolicyAction, (identity: Identity) => boolean>> = {
-    get_images: anyone,
-    get_image: anyone,
-    download_image: anyone,
-    add_image: anyone,
-    modify_image: anyone,
-    delete_image: anyone,
-    publicize_image: admin,
-    copy_from: anyone,
-    upload_image: anyone,
-    set_image_location: anyone,
-    get_members: anyone,
-    modify_member: anyone,
-    delete_member: anyone,
-  };
+  private constructor(
+    private readonly rules: Reloaded<RuleSet>,
+    private readonly adminRole: string,
+  ) {}
 
-  /** @throws DomainError `forbidden`. */
-  enforce(action: PolicyAction, identity: Identity): void {
-    if (!this.rules[action](identity)) {
+  /** @throws Error when a file that is configured cannot be used. */
+  static async read(options: PolicyOptions, logger: Logger): Promise<Policy> {
+    const adminRole = options.adminRole.trim().toLowerCase();
+    const files = new PolicyFiles({ ...options, builtIn: defaultRules(adminRole) });
+    return new Policy(await Reloaded.read(files, logger), adminRole);
+  }
+
+  /** Files that were changed before the call hold afterwards. */
+  refresh(): Promise<void> {
+    return this.rules.refresh();
+  }
+
+  /**
+   * @param target what the action is about; most actions of v1 have none (api-v1 sheet §8).
+   * @throws DomainError `forbidden`.
+   */
+  enforce(action: PolicyAction, caller: Caller, target = NO_TARGET): void {
+    if (!this.permits(action, caller, target)) {
       throw new DomainError('forbidden', `You are not authorized to complete ${action} action.`, {
         details: { action },
       });
     }
   }
+
+  /** A rule that does not exist is decided by the default rule. */
+  permits(rule: string, caller: Caller, target = NO_TARGET): boolean {
+    return this.rules.current.permits(rule, subjectOf(caller), target);
+  }
+
+  hasRule(name: string): boolean {
+    return this.rules.current.has(name);
+  }
+
+  /** `admin_role`, or whom the rule `context_is_admin` lets pass (api-v1 sheet §7). */
+  isAdmin(caller: Omit<Caller, 'isAdmin'>): boolean {
+    const undecided = { ...caller, isAdmin: caller.roles.includes(this.adminRole) };
+    return undecided.isAdmin || this.permits('context_is_admin', undecided);
+  }
 }
 
-function anyone(): boolean {
-  return true;
-}
-
-function admin(identity: Identity): boolean {
-  return identity.isAdmin;
+/** The caller under the names that rules use: those of oslo.context, and its older ones. */
+function subjectOf(caller: Caller): PolicySubject {
+  const { userId, projectId, roles, isAdmin, readOnly } = caller;
+  return {
+    roles,
+    attributes: {
+      user_id: userId,
+      user: userId,
+      project_id: projectId,
+      tenant: projectId,
+      roles,
+      is_admin: isAdmin,
+      read_only: readOnly,
+      service_roles: caller.serviceRoles,
+      user_domain_id: caller.userDomainId,
+      project_domain_id: caller.projectDomainId,
+      is_admin_project: caller.isAdminProject,
+    },
+  };
 }

@@ -30,7 +30,7 @@ export async function startTestApi(...flags: string[]): Promise<TestApi> {
   const shutdown = new AbortController();
   const api = await createApi(
     config,
-    { logger: silentLogger, release: 'test', shutdown: shutdown.signal },
+    { logger: silentLogger, release: 'test', configDirectories: [], shutdown: shutdown.signal },
     { registry },
   );
   const service = new HttpService({

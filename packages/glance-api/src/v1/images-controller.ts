@@ -5,7 +5,6 @@ import {
   invalidRequest,
   isDomainError,
   type ExternalData,
-  type Identity,
   type ImageFields,
   type ImageRecord,
   type UpdateImageRequest,
@@ -15,12 +14,14 @@ import { requestId, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
+import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
 import { openImageData } from '../images/open-image-data';
 import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
 import type { ImageUploader } from '../images/upload-image';
+import type { PolicyTarget } from '../policy/check';
 import type { Policy } from '../policy/policy';
 import { storeType } from '../store-settings';
 import { sendBody } from '../transfer/send-body';
@@ -36,6 +37,7 @@ import {
 import { namedSources, onlySource, type ImageSource, type NamedSources } from './image-source';
 import { briefImageView, imageView } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
+import type { PropertyAccess } from './property-access';
 
 export interface ImagesControllerOptions {
   registry: Registry;
@@ -44,6 +46,7 @@ export interface ImagesControllerOptions {
   copier: ImageCopier;
   externalSources: ExternalSources;
   policy: Policy;
+  properties: PropertyAccess;
   logger: Logger;
   formats: FormatRules;
   listLimits: ListLimits;
@@ -67,31 +70,37 @@ export class ImagesController {
   };
 
   detail = async (req: Request, res: Response): Promise<void> => {
-    res.json({ images: (await this.list(req)).map(imageView) });
+    const caller = identityOf(req);
+    const images = await this.list(req);
+    res.json({
+      images: images.map((image) => imageView(this.options.properties.readable(image, caller))),
+    });
   };
 
   head = async (req: Request, res: Response): Promise<void> => {
-    this.options.policy.enforce('get_image', identityOf(req));
+    const { policy, properties } = this.options;
+    const identity = identityOf(req);
+    policy.enforce('get_image', identity);
     const image = await this.find(req);
-    res.set(imageMetaHeaders(image));
+    res.set(imageMetaHeaders(properties.readable(image, identity)));
     // As upstream answers: the metadata is all there is.
     res.set({ 'Content-Type': 'text/html; charset=UTF-8', 'Content-Length': '0' });
     res.status(200).end();
   };
 
   download = async (req: Request, res: Response): Promise<void> => {
-    const { policy, stores, logger, sendIdleMs, shutdown } = this.options;
+    const { policy, properties, stores, logger, sendIdleMs, shutdown } = this.options;
     const identity = identityOf(req);
     policy.enforce('get_image', identity);
-    policy.enforce('download_image', identity);
-    const image = await this.find(req);
-    if (image.status === 'deactivated') {
-      throw new DomainError('forbidden', `Image ${image.id} is deactivated`);
-    }
-    if (image.status !== 'active' || image.deleted) throw notFound(image.id);
+    const image = await this.findActive(req).catch((error: unknown) => {
+      // Who may not download is told so whatever the id (sheet 2.4).
+      if (isDomainError(error, 'image_not_found')) policy.enforce('download_image', identity);
+      throw error;
+    });
+    policy.enforce('download_image', identity, policyTarget(image));
     const data = await openImageData(image, stores, logger);
     res.set({
-      ...imageMetaHeaders(image),
+      ...imageMetaHeaders(properties.readable(image, identity)),
       'Content-Type': 'application/octet-stream',
       'Content-Length': String(data.sizeBytes),
       'Content-Disposition': 'attachment',
@@ -112,6 +121,7 @@ export class ImagesController {
     if (meta.isPublic) policy.enforce('publicize_image', identity);
     const sources = namedSources(req, meta);
     this.checkMaySend(sources, identity);
+    this.options.properties.checkCreate(meta.properties, identity);
     this.checkPropertyCount(meta.properties.length);
     if (sources.location !== undefined) policy.enforce('set_image_location', identity);
     const source = onlySource(sources);
@@ -162,7 +172,7 @@ export class ImagesController {
   };
 
   update = async (req: Request, res: Response): Promise<void> => {
-    const { registry, uploader, policy } = this.options;
+    const { registry, uploader, policy, properties } = this.options;
     const identity = requireWriter(req);
     const meta = this.decode(req);
     policy.enforce('modify_image', identity);
@@ -185,13 +195,14 @@ export class ImagesController {
     }
     const context = this.context(req);
     const purge = source.kind !== 'body' && wantsPurge(req);
-    this.checkPropertyCount(countProperties(meta, stored, purge));
     const request: UpdateImageRequest = {
       fields: imageFields(meta),
-      properties: { set: meta.properties, removeOthers: purge },
+      properties: properties.plan(meta.properties, stored.properties, purge, identity),
     };
+    this.checkPropertyCount(countProperties(meta, stored, purge));
     if (source.kind === 'none') {
-      this.answerImage(res, await registry.updateImage(stored.id, request, context));
+      const updated = await registry.updateImage(stored.id, request, context);
+      this.answerImage(res, properties.readable(updated, identity));
       return;
     }
     const store = this.storeFor(meta);
@@ -210,7 +221,7 @@ export class ImagesController {
         context,
       );
       if (source.kind === 'copy') this.options.copier.begin(updated.id);
-      this.answerImage(res, updated);
+      this.answerImage(res, properties.readable(updated, identity));
       return;
     }
     this.checkUpload(req, ...formats);
@@ -229,7 +240,7 @@ export class ImagesController {
       context,
       claim: (upload) => registry.beginUpload(updated.id, upload, context),
     });
-    this.answerImage(res, uploaded);
+    this.answerImage(res, properties.readable(uploaded, identity));
   };
 
   remove = async (req: Request, res: Response): Promise<void> => {
@@ -268,6 +279,15 @@ export class ImagesController {
     }
   }
 
+  private async findActive(req: Request): Promise<ImageRecord> {
+    const image = await this.find(req);
+    if (image.status === 'deactivated') {
+      throw new DomainError('forbidden', `Image ${image.id} is deactivated`);
+    }
+    if (image.status !== 'active' || image.deleted) throw notFound(image.id);
+    return image;
+  }
+
   private context(req: Request): CallContext {
     return { identity: identityOf(req), requestId: requestId() };
   }
@@ -292,10 +312,10 @@ export class ImagesController {
     return store;
   }
 
-  private checkMaySend({ body, copyFrom }: NamedSources, identity: Identity): void {
+  private checkMaySend({ body, copyFrom }: NamedSources, caller: Caller): void {
     const { policy } = this.options;
-    if (copyFrom !== undefined) policy.enforce('copy_from', identity);
-    if (body || copyFrom !== undefined) policy.enforce('upload_image', identity);
+    if (copyFrom !== undefined) policy.enforce('copy_from', caller);
+    if (body || copyFrom !== undefined) policy.enforce('upload_image', caller);
   }
 
   private externalUri(source: ImageSource): string | undefined {
@@ -444,6 +464,16 @@ function announced(sizeBytes: number | undefined, checksum: string | null | unde
 function wantsPurge(req: Request): boolean {
   const text = req.get('x-glance-registry-purge-props')?.trim().toLowerCase();
   return text === undefined || ['1', 't', 'true', 'on', 'y', 'yes'].includes(text);
+}
+
+/** An image as policy rules see it: its fields, and properties that are not named like one. */
+function policyTarget(image: ImageRecord): PolicyTarget {
+  const { properties: _properties, ...fields } = imageView(image);
+  const { owner, visibility } = image;
+  return new Map<string, unknown>([
+    ...image.properties,
+    ...Object.entries({ ...fields, project_id: owner, visibility }),
+  ]);
 }
 
 function countProperties(meta: ImageMeta, stored: ImageRecord, purge: boolean): number {

@@ -4,7 +4,8 @@ import { requestId } from '@glance/service-kit';
 import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { requireWriter } from '../auth/require-writer';
-import type { Policy, PolicyAction } from '../policy/policy';
+import type { PolicyAction } from '../policy/default-rules';
+import type { Policy } from '../policy/policy';
 import { imageIdOf } from './image-id';
 import { parseCanShare, parseMemberships } from './member-body';
 

@@ -7,8 +7,15 @@ import type { MembersController } from './members-controller';
 const MEMBER_BODY_LIMITS = { maxBytes: 512 * 1024, maxDepth: 8 };
 const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 
-/** Routes of API v1 (api-v1 sheet 2.1). */
-export function v1Router(images: ImagesController, members: MembersController): Router {
+/**
+ * Routes of API v1 (api-v1 sheet 2.1).
+ * @param cache the routes of cache management, where they are switched on.
+ */
+export function v1Router(
+  images: ImagesController,
+  members: MembersController,
+  cache?: Router,
+): Router {
   const router = Router({ strict: true, caseSensitive: true });
   router.all('/', images.index);
 
@@ -40,6 +47,7 @@ export function v1Router(images: ImagesController, members: MembersController): 
   router.all('/images/:id/members/:member', methodNotAllowed('GET, PUT, DELETE'));
 
   router.all('/shared-images/:member', members.sharedImages);
+  if (cache) router.use(cache);
   return router;
 }
 

@@ -6,6 +6,13 @@ export interface IniEntry {
   line: number;
 }
 
+/** A `[section]` of a file; one that stands there twice is two of them. */
+export interface IniSection {
+  name: string;
+  line: number;
+  entries: IniEntry[];
+}
+
 export class IniSyntaxError extends Error {
   constructor(
     readonly line: number,
@@ -15,14 +22,20 @@ export class IniSyntaxError extends Error {
   }
 }
 
+/** Every entry of a file; see {@link parseIniSections}. @throws IniSyntaxError */
+export function parseIni(text: string): IniEntry[] {
+  return parseIniSections(text).flatMap(({ entries }) => entries);
+}
+
 /**
  * Reads the dialect of oslo.config: `[section]` headers, `name = value` or `name: value`, `#` and
- * `;` comment lines, and lines that begin with white space continue the value above.
+ * `;` comment lines, and lines that begin with white space continue the value above. Entries above
+ * the first header belong to `DEFAULT`.
  * @throws IniSyntaxError with the line number.
  */
-export function parseIni(text: string): IniEntry[] {
-  const entries: IniEntry[] = [];
-  let section = 'DEFAULT';
+export function parseIniSections(text: string): IniSection[] {
+  let section: IniSection = { name: 'DEFAULT', line: 1, entries: [] };
+  const sections = [section];
   let open: IniEntry | undefined;
   text.split(/\r?\n/).forEach((raw, index) => {
     const line = index + 1;
@@ -36,18 +49,20 @@ export function parseIni(text: string): IniEntry[] {
       open.value = `${open.value}\n${trimmed}`.trim();
       return;
     }
-    const header = /^\[([^\]]+)\]$/.exec(trimmed);
+    const header = /^\[(.+)\]$/.exec(trimmed);
     if (header) {
-      section = (header[1] as string).trim();
+      section = { name: (header[1] as string).trim(), line, entries: [] };
+      sections.push(section);
       open = undefined;
       return;
     }
     const pair = /^([^=:\s][^=:]*?)\s*[=:]\s*(.*)$/.exec(trimmed);
     if (!pair) throw new IniSyntaxError(line, `expected "name = value", found "${trimmed}"`);
-    open = { section, name: pair[1] as string, value: unquote(pair[2] as string), line };
-    entries.push(open);
+    const [, name, value] = pair as unknown as [string, string, string];
+    open = { section: section.name, name, value: unquote(value), line };
+    section.entries.push(open);
   });
-  return entries;
+  return sections;
 }
 
 /** oslo.config drops one pair of quotes around a whole value. */

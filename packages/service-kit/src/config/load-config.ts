@@ -112,8 +112,8 @@ export function loadConfig<T extends OptionTable>(
           );
         }
       }
-      if (option.kind === 'repeatable') values[name] = Object.freeze(parsed.flat());
-      else if (parsed.length > 0) values[name] = parsed.at(-1);
+      if (parsed.length === 0) continue;
+      values[name] = option.kind === 'repeatable' ? Object.freeze(parsed.flat()) : parsed.at(-1);
     }
     config[section] = Object.freeze(values);
   }

@@ -149,8 +149,11 @@ export function listOption(
 }
 
 /** An option that may be given several times; each line is one item. */
-export function repeatableOption(spec: Common): Option<readonly string[]> {
-  return make<readonly string[]>(spec, 'text, repeatable', [], (text) => [text], 'repeatable');
+export function repeatableOption(
+  spec: Common & { default?: readonly string[] },
+): Option<readonly string[]> {
+  const { default: unset = [] } = spec;
+  return make<readonly string[]>(spec, 'text, repeatable', unset, (text) => [text], 'repeatable');
 }
 
 /** Bytes: a number, optionally followed by B, KB, MB, GB or TB (1024-based), as upstream. */

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Express } from 'express';
 import { armFailPoints } from '@glance/common';
 import { loadConfig, type LoadedConfig } from '../config/load-config';
@@ -20,6 +21,8 @@ export interface HttpApplication {
 export interface ProgramEnvironment {
   logger: Logger;
   release: string;
+  /** Of the configuration files, the last one first: where relative names of files are looked for. */
+  configDirectories: readonly string[];
   /** Aborted when transfers that still run must take their abort path. */
   shutdown: AbortSignal;
 }
@@ -80,6 +83,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
       const service = await program.create(config, {
         logger,
         release: program.release,
+        configDirectories: directoriesOf(loaded.files),
         shutdown: stopping.signal,
       });
       const http = new HttpService({
@@ -107,6 +111,10 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
       };
     },
   });
+}
+
+function directoriesOf(files: readonly string[]): string[] {
+  return [...new Set(files.map((file) => path.dirname(path.resolve(file))).reverse())];
 }
 
 function readConfig<T extends OptionTable & ServiceOptionTable>(

@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import type { Logger } from '@glance/service-kit';
+import type { Caller } from '../auth/caller';
+import { findOptionFile } from './find-option-file';
+import type { Policy } from './policy';
+import {
+  parsePropertyRules,
+  type PropertyOperation,
+  type PropertyRule,
+  type PropertyRuleFormat,
+} from './property-rules';
+import { Reloaded, type ReloadedSource } from './reloaded';
+
+export interface PropertyProtectionOptions {
+  /** `property_protection_file`; undefined: everybody may do everything with properties. */
+  file: string | undefined;
+  format: PropertyRuleFormat;
+  /** Where a relative name is looked for, in this order. */
+  searchDirectories: readonly string[];
+  policy: Policy;
+}
+
+/** Who may create, read, update and delete which custom properties (api-v1 sheet §8). */
+export class PropertyProtections {
+  private constructor(
+    private readonly rules: Reloaded<PropertyRule[]> | undefined,
+    private readonly policy: Policy,
+  ) {}
+
+  /** @throws Error when the file is missing or cannot be used. */
+  static async read(
+    options: PropertyProtectionOptions,
+    logger: Logger,
+  ): Promise<PropertyProtections> {
+    const { file, policy } = options;
+    if (file === undefined) return new PropertyProtections(undefined, policy);
+    const source = new PropertyProtectionFile({ ...options, file });
+    return new PropertyProtections(await Reloaded.read(source, logger), policy);
+  }
+
+  /** Files that were changed before the call hold afterwards. */
+  async refresh(): Promise<void> {
+    await this.rules?.refresh();
+  }
+
+  get enabled(): boolean {
+    return this.rules !== undefined;
+  }
+
+  /** The first pattern found in the name decides; what no pattern is found in is for nobody. */
+  permits(operation: PropertyOperation, property: string, caller: Caller): boolean {
+    if (!this.rules) return true;
+    const grant = this.rules.current.find(({ pattern }) => pattern.test(property))?.grants[
+      operation
+    ];
+    switch (grant?.to) {
+      case 'everybody':
+        return true;
+      case 'roles':
+        return [...caller.roles, ...caller.serviceRoles].some((role) => grant.roles.includes(role));
+      case 'rule':
+        return this.policy.permits(grant.rule, caller);
+      case undefined:
+        return false;
+    }
+  }
+}
+
+class PropertyProtectionFile implements ReloadedSource<PropertyRule[]> {
+  readonly name = 'The property protections';
+
+  constructor(private readonly options: PropertyProtectionOptions & { file: string }) {}
+
+  async locate(): Promise<{ files: string[]; watched: string[] }> {
+    const { file, searchDirectories } = this.options;
+    const found = await findOptionFile('property_protection_file', file, searchDirectories);
+    return { files: [found], watched: [found] };
+  }
+
+  async load([file]: readonly [string]): Promise<PropertyRule[]> {
+    const { format, policy } = this.options;
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      throw new Error(`${file}: cannot be read`, { cause: error });
+    });
+    return parsePropertyRules(file, text, { format, hasRule: (name) => policy.hasRule(name) });
+  }
+}
