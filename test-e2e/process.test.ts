@@ -191,7 +191,10 @@ describe.each(DATABASES)('the processes on %s', (database) => {
       expect(now).toHaveLength(2);
       expect(now).not.toContain(before[0]);
     });
-    expect((await fetch(`${deployment.apiUrl}/v1/images`)).status).toBe(200);
+    // The other of the first two may still be starting.
+    await eventually(async () => {
+      expect((await fetch(`${deployment.apiUrl}/v1/images`)).status).toBe(200);
+    });
   });
 
   it('answer /healthcheck with 503 while the disable file exists', async () => {

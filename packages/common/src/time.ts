@@ -6,11 +6,11 @@ export function toWireTime(date: Date): WireTime {
 }
 
 const ISO_8601 =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/;
+  /^(\d{4})-?(\d{2})-?(\d{2})(?:[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/;
 
 /**
- * An ISO 8601 date, or date and time with an optional offset (UTC when absent). Undefined for
- * anything else, for impossible dates and for years before 1900.
+ * An ISO 8601 date, or date and time with an optional offset (UTC when absent), with or without its
+ * separators. Undefined for anything else, for impossible dates and for years before 1900.
  */
 export function parseIso8601(text: string): Date | undefined {
   const match = ISO_8601.exec(text.trim());

@@ -1,5 +1,6 @@
 import { FakeRegistry } from '@glance/registry-client/testing';
 import { HttpService, loadConfig, silentLogger } from '@glance/service-kit';
+import type { StoreSet } from '@glance/stores';
 import { createApi, type Api } from '../composition';
 import { API_OPTIONS } from '../config';
 
@@ -13,7 +14,15 @@ export interface TestApi {
 }
 
 /** The whole api over a registry and a store in memory, listening on a free port. */
-export async function startTestApi(...flags: string[]): Promise<TestApi> {
+export function startTestApi(...flags: string[]): Promise<TestApi> {
+  return startTestApiWith({}, ...flags);
+}
+
+/** The same over stores of the test's own. */
+export async function startTestApiWith(
+  overrides: { stores?: StoreSet },
+  ...flags: string[]
+): Promise<TestApi> {
   const { config } = loadConfig(API_OPTIONS, {
     program: 'glance-api',
     argv: [
@@ -31,7 +40,7 @@ export async function startTestApi(...flags: string[]): Promise<TestApi> {
   const api = await createApi(
     config,
     { logger: silentLogger, release: 'test', configDirectories: [], shutdown: shutdown.signal },
-    { registry },
+    { registry, ...overrides },
   );
   const service = new HttpService({
     handler: api.app,

@@ -45,15 +45,18 @@ describe('parseImageMeta', () => {
     expect(parse(['x-image-meta-protected', text]).protected).toBe(false);
   });
 
+  // §11.65
   it('takes "None" for a virtual size that is not known', () => {
     expect(parse(['X-Image-Meta-virtual-size', 'None']).virtualSizeBytes).toBeNull();
   });
 
+  // §11.6
   it('completes one of the Amazon formats by its twin', () => {
     expect(parse(['x-image-meta-disk_format', 'ami'])).toMatchObject({ containerFormat: 'ami' });
     expect(parse(['x-image-meta-container_format', 'aki'])).toMatchObject({ diskFormat: 'aki' });
   });
 
+  // §11.10
   it('accepts the largest integers and refuses the next', () => {
     expect(parse(['x-image-meta-min_disk', '2147483647']).minDisk).toBe(2147483647);
     expect(() => parse(['x-image-meta-min_disk', '2147483648'])).toThrow('value out of range');
@@ -90,6 +93,7 @@ describe('parseImageMeta', () => {
     expect(() => parse([name, value])).toThrow(text);
   });
 
+  // §11.7
   it('refuses a mix of Amazon formats', () => {
     expect(() =>
       parse(['x-image-meta-disk_format', 'aki'], ['x-image-meta-container_format', 'ami']),
@@ -115,6 +119,7 @@ describe('imageMetaHeaders', () => {
     expect(JSON.stringify(headers)).not.toContain('file:///');
   });
 
+  // §11.64
   it('encodes stored text so that it stays one header', () => {
     const headers = imageMetaHeaders(
       anImage({

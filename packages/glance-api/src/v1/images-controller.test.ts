@@ -43,6 +43,7 @@ describe('v1 images', () => {
   }
 
   describe('list', () => {
+    // §11.1
     it('of an empty service is exactly {"images": []}', async () => {
       const answer = await as(USER).get('/v1/images').expect(200);
       expect(answer.body).toEqual({ images: [] });
@@ -110,6 +111,7 @@ describe('v1 images', () => {
       expect((await as(USER).get('/v1/images?limit=99999999')).body.images).toHaveLength(3);
     });
 
+    // §11.50, §11.51, §11.53
     it.each([
       ['limit=-1', 'limit param must be positive'],
       ['limit=a', 'limit param must be an integer'],
@@ -136,6 +138,7 @@ describe('v1 images', () => {
       }
     });
 
+    // §11.52
     it('filters, several properties together', async () => {
       const wanted = await reserved({
         'x-image-meta-property-distro': 'ubuntu',
@@ -148,6 +151,7 @@ describe('v1 images', () => {
       expect((await as(USER).get("/v1/images?name=' OR 1=1 --")).body.images).toEqual([]);
     });
 
+    // §11.51
     it('shows deleted images to whoever asks for changes', async () => {
       const id = await reserved();
       await as(USER).delete(`/v1/images/${id}`).expect(200);
@@ -169,6 +173,7 @@ describe('v1 images', () => {
   });
 
   describe('upload and download', () => {
+    // §11.27, §11.64
     it('gives the bytes back with length, checksum and metadata', async () => {
       const utf8 = Buffer.from('näme ☃').toString('latin1');
       const id = await uploaded({ 'x-image-meta-name': utf8 });
@@ -187,6 +192,7 @@ describe('v1 images', () => {
       expect(download.headers['x-content-type-options']).toBe('nosniff');
     });
 
+    // §11.27
     it('names the new image in Location and ETag', async () => {
       const answer = await as(USER)
         .post('/v1/images')
@@ -198,6 +204,7 @@ describe('v1 images', () => {
     });
 
     it.each([
+      // §11.14
       ['no content type', {}, 'application/octet-stream'],
       ['another content type', { 'content-type': 'application/octet-st' }, 'octet-stream'],
       [
@@ -211,6 +218,7 @@ describe('v1 images', () => {
         'Container format is not specified',
       ],
       [
+        // §11.18
         'a wrong size',
         { 'content-type': 'application/octet-stream', 'x-image-meta-size': '5' },
         'did not match',
@@ -221,6 +229,7 @@ describe('v1 images', () => {
         'did not match',
       ],
       [
+        // §11.19
         'a store that does not exist',
         { 'content-type': 'application/octet-stream', 'x-image-meta-store': 'bad' },
         'Required store bad is invalid',
@@ -241,6 +250,7 @@ describe('v1 images', () => {
       expect(server.api.stores.defaultStore.metrics().operations).toBeDefined();
     });
 
+    // §11.17
     it('activates an image of no bytes at once when its size is 0', async () => {
       const id = await reserved({ 'x-image-meta-size': '0' });
       const answer = await as(USER).get(`/v1/images/${id}`).expect(200);
@@ -266,6 +276,7 @@ describe('v1 images', () => {
       );
     });
 
+    // §11.36
     it('downloads only what is active', async () => {
       const queued = await reserved();
       await as(USER).get(`/v1/images/${queued}`).expect(404);
@@ -284,6 +295,7 @@ describe('v1 images', () => {
       expect(answer.text).not.toContain('memory://');
     });
 
+    // §11.43
     it('answers 412 to the uploader of an image that was deleted meanwhile', async () => {
       const id = await reserved(RAW);
       const { body, write } = pushStream();
@@ -303,6 +315,7 @@ describe('v1 images', () => {
       expect(head.headers['x-image-meta-status']).toBe('deleted');
     });
 
+    // §11.44
     it('lets one of two uploads of the same image win', async () => {
       const id = await reserved(RAW);
       const put = () =>
@@ -320,6 +333,7 @@ describe('v1 images', () => {
   });
 
   describe('limits', () => {
+    // §11.15
     it('refuses more than image_size_cap, announced or streamed', async () => {
       await server.close();
       server = await startTestApi('--image-size-cap=10');
@@ -371,6 +385,7 @@ describe('v1 images', () => {
       expect(answer.body).toContain('larger than 100000 bytes');
     });
 
+    // §11.16
     it('refuses uploads beyond user_storage_quota, and a failed one does not count', async () => {
       await server.close();
       server = await startTestApi(`--user-storage-quota=${DATA.length}`);
@@ -394,6 +409,7 @@ describe('v1 images', () => {
       expect((await post(Buffer.from('x'))).status).toBe(413);
     });
 
+    // §11.31
     it('refuses more properties than image_property_quota, stored ones included', async () => {
       await server.close();
       server = await startTestApi('--image-property-quota=1');
@@ -411,6 +427,7 @@ describe('v1 images', () => {
   });
 
   describe('update', () => {
+    // §11.29, §11.30
     it('purges the properties it does not name, unless asked not to', async () => {
       const id = await reserved({ 'x-image-meta-property-a': '1', 'x-image-meta-property-b': '2' });
       const kept = await as(USER)
@@ -423,6 +440,7 @@ describe('v1 images', () => {
       expect(revived.body.image.properties).toEqual({ a: '5' });
     });
 
+    // §11.32, §11.33
     it('takes status and id only when they say what is', async () => {
       const id = await reserved();
       const put = (name: string, value: string) =>
@@ -433,12 +451,14 @@ describe('v1 images', () => {
       expect((await put('x-image-meta-id', id.toUpperCase())).status).toBe(200);
     });
 
+    // §11.32
     it('ignores a status on creation', async () => {
       const answer = await as(USER).post('/v1/images').set('x-image-meta-status', 'active');
       expect(answer.status).toBe(201);
       expect(answer.body.image.status).toBe('queued');
     });
 
+    // §11.34
     it.each(['active', 'deactivated'] as const)(
       'keeps size and checksum of an %s image from all but admins',
       async (status) => {
@@ -452,6 +472,7 @@ describe('v1 images', () => {
       },
     );
 
+    // §11.40
     it('belongs to the owner and to admins', async () => {
       const hidden = await reserved();
       await as(OTHER).put(`/v1/images/${hidden}`).set('x-image-meta-name', 'mine').expect(404);
@@ -472,6 +493,7 @@ describe('v1 images', () => {
   });
 
   describe('delete', () => {
+    // §11.35, §11.37, §11.38
     it('answers 200 with nothing, and the image is gone for all but admins', async () => {
       const id = await uploaded();
       const answer = await as(USER).delete(`/v1/images/${id}`).expect(200);
@@ -486,6 +508,7 @@ describe('v1 images', () => {
       await as(USER).post('/v1/images').set('x-image-meta-id', id).expect(409);
     });
 
+    // §11.40
     it('of a protected image is refused, for admins too', async () => {
       const id = await uploaded({ 'x-image-meta-protected': 'True' });
       const answer = await as(ADMIN).delete(`/v1/images/${id}`).expect(403);
@@ -493,6 +516,7 @@ describe('v1 images', () => {
       await as(USER).get(`/v1/images/${id}`).expect(200);
     });
 
+    // §11.38
     it('with delayed_delete leaves the data and refuses a second time', async () => {
       await server.close();
       server = await startTestApi('--delayed-delete');
@@ -504,6 +528,7 @@ describe('v1 images', () => {
       expect(again.text).toContain('Forbidden to delete a pending_delete image');
     });
 
+    // §11.60
     it('finds nothing for ids that are none', async () => {
       for (const id of [
         '-1',
@@ -540,6 +565,7 @@ describe('v1 images', () => {
       expect(answer.text).not.toContain('<script>');
     });
 
+    // §11.2
     it.each([
       ['HEAD', '/v1/images/detail', 405, 'GET'],
       ['HEAD', '/v1/images', 405, 'GET, POST'],
@@ -555,6 +581,7 @@ describe('v1 images', () => {
       expect(answer.headers.get('allow')).toBe(allow);
     });
 
+    // §11.4, §11.5
     it.each([
       '/v1/images/',
       '/v1/images/detail/',

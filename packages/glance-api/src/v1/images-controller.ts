@@ -252,7 +252,9 @@ export class ImagesController {
     if (image.status === 'pending_delete') {
       throw new DomainError('image_pending_delete', `Forbidden to delete a ${image.status} image.`);
     }
-    if (image.status === 'deleted') throw notFound(image.id);
+    if (image.status === 'deleted') {
+      throw new DomainError('image_not_found', `Image ${image.id} not found.`);
+    }
     await deleteImage(
       image.id,
       { registry, stores, logger, delayed: delayedDelete },

@@ -50,6 +50,7 @@ describe('v1 members', () => {
     server = await startTestApi(...flags);
   }
 
+  // §11.59
   it('let a project see an image at once, and no longer', async () => {
     const id = await reserved();
     await as(FRIEND).head(`/v1/images/${id}`).expect(404);
@@ -137,6 +138,7 @@ describe('v1 members', () => {
     ['null', 'null', 'Unexpected body type'],
     ['what is no JSON', '{"memberships":', 'Malformed JSON'],
     ['deep nesting', '['.repeat(1000), 'nested deeper'],
+    // §11.57
     ['the wrong key', { image_memberships: [{ member_id: 'x' }] }, 'Invalid membership'],
     ['an object for a list', { memberships: { member_id: 'x' } }, 'Invalid membership'],
     ['null for a list', { memberships: null }, 'Invalid membership'],
@@ -213,6 +215,7 @@ describe('v1 members', () => {
       }
     });
 
+    // §11.58
     it('is not found by who sees the image and may not share it, with the reason', async () => {
       const shared = await reserved();
       await put(shared, 'project-b').expect(204);
@@ -229,6 +232,7 @@ describe('v1 members', () => {
       }
     });
 
+    // §11.54
     it('finds no image that is unknown, unseen or deleted', async () => {
       const id = await reserved();
       for (const each of [randomUUID(), 'not-an-id', 'detail']) {
@@ -242,6 +246,7 @@ describe('v1 members', () => {
       expect(gone.text).toContain(`Image with identifier ${id} has been deleted.`);
     });
 
+    // §11.55
     it('needs a project, unless by an admin', async () => {
       const id = await reserved();
       for (const each of [id, randomUUID()]) {
@@ -257,6 +262,7 @@ describe('v1 members', () => {
     });
   });
 
+  // §11.57
   it('are not found twice', async () => {
     const id = await reserved();
     const refused = await as(OWNER).delete(`/v1/images/${id}/members/project-b`).expect(404);
@@ -275,6 +281,7 @@ describe('v1 members', () => {
     expect(await members(id, NOBODY)).toEqual([]);
   });
 
+  // §11.54
   it('of an unknown, unseen or deleted image are not found', async () => {
     const id = await reserved();
     await as(OWNER).get(`/v1/images/${randomUUID()}/members`).expect(404);
@@ -310,6 +317,7 @@ describe('v1 members', () => {
     },
   );
 
+  // §11.56
   it('are limited in number, and 413 changes nothing', async () => {
     await restart('--image-member-quota=1');
     const id = await reserved();
@@ -322,6 +330,7 @@ describe('v1 members', () => {
     await replace(id, { memberships: [{ member_id: 'b' }] }).expect(204);
   });
 
+  // §11.56
   it('may be forbidden by a limit of 0 and unlimited by -1', async () => {
     await restart('--image-member-quota=0');
     const id = await reserved();

@@ -20,6 +20,7 @@ describe('version negotiation', () => {
       .set({ 'x-auth-token': 'u:p:member', ...headers })
       .redirects(0);
 
+  // §11.4
   it('tells the versions that work, newest first, to anybody', async () => {
     const answer = await request(server.url).get('/versions').expect(200);
     const links = [{ rel: 'self', href: `${server.url}/v1/` }];
@@ -32,6 +33,7 @@ describe('version negotiation', () => {
     await request(server.url).post('/versions/anything').expect(200);
   });
 
+  // §11.4
   it.each(['/', '/images', '/v1.2/images', '/v1.a/images', '/v10', '/v2/images', '/va.1/images'])(
     'answers 300 with the versions for %s',
     async (path) => {
@@ -44,6 +46,7 @@ describe('version negotiation', () => {
     expect((await get(`${path}?limit=1`).expect(200)).body).toEqual({ images: [] });
   });
 
+  // §11.3
   it.each(['/v1', '/v1.0', '/v1.1'])('sends %s to the version with a slash', async (path) => {
     const answer = await get(path).expect(302);
     expect(answer.headers['location']).toBe(`${server.url}/v1/`);
