@@ -9,7 +9,7 @@ ensureInstalled();
 ensureBuilt({ all: false });
 const require = createRequire(import.meta.url);
 const { renderMarkdown, renderSampleFile } = require('@glance/service-kit');
-const { API_OPTIONS } = require('@glance/glance-api');
+const { API_OPTIONS, renderPolicySample } = require('@glance/glance-api');
 const { REGISTRY_OPTIONS } = require('@glance/glance-registry');
 
 const intro = `# Configuration
@@ -27,6 +27,7 @@ option, value and what is accepted; an unknown option is a warning with the near
 const files = {
   'docs/configuration.md': `${intro}${renderMarkdown('glance-api', API_OPTIONS)}\n${renderMarkdown('glance-registry', REGISTRY_OPTIONS)}`,
   'deploy/etc/glance-api.conf.sample': renderSampleFile('glance-api', API_OPTIONS),
+  'deploy/etc/policy.yaml.sample': renderPolicySample(),
   'deploy/etc/glance-registry.conf.sample': renderSampleFile('glance-registry', REGISTRY_OPTIONS),
 };
 

@@ -141,7 +141,9 @@ export async function createApi(
     maxRequestIdLength: options.max_request_id_length,
     versions: { ...baseUrl, enableV1: options.enable_v1_api },
     refreshAccessRules: async () => {
-      await Promise.all([policy.refresh(), protections.refresh()]);
+      await policy.refresh();
+      // They may refer to rules that appeared together with them.
+      await protections.refresh();
     },
     authentication: {
       flavor,

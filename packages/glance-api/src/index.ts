@@ -1,2 +1,3 @@
 export * from './composition';
 export * from './config';
+export { renderPolicySample } from './policy/default-rules';

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { silentLogger, type Logger } from '@glance/service-kit';
 import { NO_CALLER_DETAILS, type Caller } from '../auth/caller';
+import { renderPolicySample } from './default-rules';
 import { Policy, type PolicyOptions } from './policy';
 
 const MEMBER: Caller = {
@@ -87,6 +88,16 @@ describe('policy files', () => {
         true,
         true,
       ]);
+    });
+
+    it('the sample with its comments taken off says what is built in', async () => {
+      const rules = renderPolicySample().replace(/^#"/gm, '"');
+      expect(rules).toMatch(/^"download_image": ""$/m);
+      await write('policy.yaml', rules);
+      const policy = await read();
+      expect(policy.permits('download_image', MEMBER)).toBe(true);
+      expect(policy.permits('publicize_image', MEMBER)).toBe(false);
+      expect(policy.isAdmin({ ...MEMBER, roles: ['admin'] })).toBe(true);
     });
 
     it('may be nothing but comments', async () => {

@@ -264,6 +264,12 @@ describe('v1 with protected properties', () => {
           .set({ 'x-auth-token': token, 'x-image-meta-property-a': 'v' });
       await post(USER).expect(403);
       await post('tom:project-t:member').expect(201);
+
+      // Both files at once, the one that needs the other first.
+      await writeFile(file, '[.*]\ncreate = anew\nread = @\nupdate = @\ndelete = !\n');
+      await writeFile(path.join(directory, 'rules.yaml'), '"anew": "project_id:project-a"');
+      await post('tom:project-t:member').expect(403);
+      await post(USER).expect(201);
     });
   });
 
