@@ -1,4 +1,4 @@
-// A private throw-away MariaDB (or MySQL) server for the tests: its own directory and port.
+// A private throw-away MariaDB (or MySQL) server for tests and measurements: its own directory and port.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
@@ -11,8 +11,9 @@ const PATH = `${process.env.PATH}:/usr/sbin:/sbin:/usr/local/sbin`;
 /**
  * Undefined when there is no server program and none can be installed.
  * @param killable the server keeps what it has committed when it is killed, and is started again.
+ * @param serverOptions flags of mariadbd that win over those chosen here.
  */
-export async function startMariadb({ killable = false } = {}) {
+export async function startMariadb({ killable = false, serverOptions = [] } = {}) {
   if (!has('mariadbd') && !install()) return undefined;
   const directory = mkdtempSync(path.join(os.tmpdir(), 'glance-mariadb-'));
   const datadir = path.join(directory, 'data');
@@ -52,6 +53,7 @@ export async function startMariadb({ killable = false } = {}) {
         '--performance-schema=OFF',
         // Thrown away afterwards, and it survives the machine: what a kill must not lose is enough.
         `--innodb-flush-log-at-trx-commit=${killable ? 2 : 0}`,
+        ...serverOptions,
       ],
       { stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, PATH } },
     );

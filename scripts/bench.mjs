@@ -1,0 +1,130 @@
+// npm run bench: what the services reach, against what the design asks of them.
+import os from 'node:os';
+import { mkdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { startDatabase } from './bench/deployment.mjs';
+import { printTable, writeJson } from './bench/report.mjs';
+import { Resources } from './bench/resources.mjs';
+import { measureDownload } from './bench/rows/download.mjs';
+import { measureLists } from './bench/rows/lists.mjs';
+import { measureMemory } from './bench/rows/memory.mjs';
+import { measureRates } from './bench/rows/rates.mjs';
+import { measureStart } from './bench/rows/start.mjs';
+import { measureUpload } from './bench/rows/upload.mjs';
+import { ensureBuilt, ensureInstalled, requireNode } from './workspace.mjs';
+
+const ROWS = {
+  start: measureStart,
+  upload: measureUpload,
+  download: measureDownload,
+  memory: measureMemory,
+  rates: measureRates,
+  lists: measureLists,
+};
+
+const USAGE = `Usage: npm run bench -- [--OPTION VALUE ...]
+Measures the built services on this machine, as ratios within one run; prints a table.
+  --only ROWS       rows to measure, separated by commas: ${Object.keys(ROWS).join(', ')} (default: all)
+  --size GIB        size of the uploads and downloads (default 1)
+  --parallel N      transfers in flight in the memory row (default 32)
+  --images N        images of the large table in the list rows (default 1000000)
+  --rounds N        repetitions of each measurement, of which the best counts (default 3)
+  --seconds N       length of one measurement of requests per second (default 5)
+  --directory DIR   where images are stored: its file system is measured (default: the system's temporary directory)
+  --json FILE       writes the rows with all their numbers
+Compared with when installed (Debian): nginx-light, glance-api with python3-pymysql, mariadb-server.`;
+
+const options = readOptions();
+if (process.platform !== 'linux') exitWith('The measurements read /proc: they need Linux.');
+requireNode();
+ensureInstalled();
+ensureBuilt({ all: false });
+
+const resources = new Resources();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    console.error(`\n${signal}: stopping what was started ...`);
+    void resources.close().then(() => process.exit(130));
+  });
+}
+
+let failed = false;
+const rows = [];
+try {
+  const server = await startDatabase(resources);
+  for (const name of options.only) {
+    console.error(`measuring: ${name} ...`);
+    try {
+      const measured = await resources.scope((scope) =>
+        ROWS[name]({ resources: scope, server, options }),
+      );
+      rows.push(...measured);
+    } catch (error) {
+      failed = true;
+      console.error(`${name} could not be measured: ${error.stack}`);
+    }
+  }
+} finally {
+  await resources.close();
+}
+printTable(rows);
+if (options.json) writeJson(options.json, options, rows);
+// Targets are for people to judge: a busy machine misses them. Only what could not run is an error.
+process.exitCode = failed ? 1 : 0;
+
+function readOptions() {
+  const text = (value) => ({ type: 'string', default: value });
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: text(Object.keys(ROWS).join(',')),
+        size: text('1'),
+        parallel: text('32'),
+        images: text('1000000'),
+        rounds: text('3'),
+        seconds: text('5'),
+        directory: text(os.tmpdir()),
+        json: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    const only = values.only.split(',');
+    const unknown = only.filter((name) => !Object.hasOwn(ROWS, name));
+    if (unknown.length > 0) throw new Error(`--only: there is no row ${unknown.join(', ')}`);
+    mkdirSync(values.directory, { recursive: true });
+    return {
+      only,
+      sizeBytes: Math.round(positive('size', values.size) * 1024 ** 3),
+      parallel: positiveInteger('parallel', values.parallel),
+      images: positiveInteger('images', values.images),
+      rounds: positiveInteger('rounds', values.rounds),
+      seconds: positive('seconds', values.seconds),
+      directory: values.directory,
+      json: values.json,
+    };
+  } catch (error) {
+    return exitWith(`${error.message}\n${USAGE}`);
+  }
+}
+
+function positive(name, value) {
+  const number = Number(value);
+  if (!(number > 0) || !Number.isFinite(number))
+    throw new Error(`--${name}: ${value} is not a number above 0`);
+  return number;
+}
+
+function positiveInteger(name, value) {
+  const number = positive(name, value);
+  if (!Number.isInteger(number)) throw new Error(`--${name}: ${value} is not a whole number`);
+  return number;
+}
+
+function exitWith(message) {
+  console.error(message);
+  process.exit(2);
+}

@@ -1,0 +1,65 @@
+// Image API calls of the measurements.
+import { identity } from './our-services.mjs';
+import { runProgram } from './processes.mjs';
+
+const ADMIN = identity('bench-admin', 'admin');
+
+/** The program task of a v1 upload of `bytes` bytes. */
+export function v1Upload(port, bytes) {
+  return {
+    port,
+    bytes,
+    method: 'POST',
+    path: '/v1/images',
+    headers: {
+      ...ADMIN,
+      'content-type': 'application/octet-stream',
+      'x-image-meta-name': 'bench',
+      'x-image-meta-disk-format': 'raw',
+      'x-image-meta-container-format': 'bare',
+    },
+  };
+}
+
+/** Uploads by v1. @returns the image's id and the wall seconds of the upload. */
+export async function uploadByV1(resources, port, bytes) {
+  const { wallSeconds, answers } = await runProgram(resources, 'upload.mjs', v1Upload(port, bytes));
+  const [{ status, body }] = answers;
+  if (status !== 201) throw new Error(`The upload was answered with ${status}: ${body}`);
+  return { wallSeconds, id: /"id":\s*"([^"]+)"/.exec(body)[1] };
+}
+
+/** Reserves and uploads by v2. @returns the image's id and the wall seconds of the upload alone. */
+export async function uploadByV2(resources, { url, port }, bytes) {
+  const reserved = await fetch(`${url}/v2/images`, {
+    method: 'POST',
+    headers: { ...ADMIN, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'bench', disk_format: 'raw', container_format: 'bare' }),
+  });
+  if (reserved.status !== 201) throw new Error(`Reserving: ${await reserved.text()}`);
+  const { id } = await reserved.json();
+  const { wallSeconds, answers } = await runProgram(resources, 'upload.mjs', {
+    port,
+    bytes,
+    method: 'PUT',
+    path: `/v2/images/${id}/file`,
+    headers: { ...ADMIN, 'content-type': 'application/octet-stream' },
+  });
+  const [{ status, body }] = answers;
+  if (status !== 204) throw new Error(`The upload was answered with ${status}: ${body}`);
+  return { wallSeconds, id };
+}
+
+export async function removeImage(url, version, id) {
+  const answer = await fetch(`${url}/${version}/images/${id}`, {
+    method: 'DELETE',
+    headers: ADMIN,
+  });
+  if (!answer.ok) throw new Error(`Deleting: ${await answer.text()}`);
+  await answer.body?.cancel();
+}
+
+/** The program task of downloading an image by v1. */
+export function v1Download(port, id, bytes) {
+  return { port, path: `/v1/images/${id}`, headers: ADMIN, bytes };
+}

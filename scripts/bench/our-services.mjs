@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ROOT } from '../workspace.mjs';
+import { freePorts, runToEnd, startServer, untilReady } from './processes.mjs';
+
+const API = path.join(ROOT, 'packages/glance-api/bin/glance-api.js');
+const REGISTRY = path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js');
+const MANAGE = path.join(ROOT, 'packages/glance-registry/bin/glance-manage.js');
+
+/** Configuration files and database of one deployment of the built services. */
+export class OurServices {
+  constructor({ directory, databaseUrl, workers = 1 }) {
+    this.directory = directory;
+    this.databaseUrl = databaseUrl;
+    this.workers = workers;
+    this.imageDirectory = path.join(directory, 'images');
+    this.serviceKey = randomBytes(32).toString('hex');
+    mkdirSync(this.imageDirectory, { recursive: true });
+  }
+
+  /** Makes the tables. */
+  syncDatabase() {
+    this.#write('registry.conf', this.#registryConf(0));
+    runToEnd(process.execPath, [
+      MANAGE,
+      '--config-file',
+      this.#file('registry.conf'),
+      'db',
+      'sync',
+    ]);
+  }
+
+  /** Starts both services and waits until they are ready. */
+  async start(resources) {
+    const [registryPort, apiPort] = await freePorts(2);
+    this.#write('registry.conf', this.#registryConf(registryPort));
+    this.#write('api.conf', this.#apiConf(apiPort, registryPort));
+    const registry = this.#startService(resources, REGISTRY, 'registry');
+    const api = this.#startService(resources, API, 'api');
+    const url = `http://127.0.0.1:${apiPort}`;
+    await Promise.all([
+      untilReady(registry, `http://127.0.0.1:${registryPort}/readyz`),
+      untilReady(api, `${url}/readyz`),
+    ]);
+    return { api, registry, url, apiPort };
+  }
+
+  #startService(resources, program, name) {
+    return startServer(
+      resources,
+      process.execPath,
+      [program, '--config-file', this.#file(`${name}.conf`)],
+      {
+        logFile: this.#file(`${name}.log`),
+      },
+    );
+  }
+
+  #registryConf(port) {
+    return `[DEFAULT]
+bind_port = ${port}
+workers = ${this.workers}
+shutdown_delay = 0
+[database]
+connection = ${this.databaseUrl}
+[service_auth]
+key = ${this.serviceKey}
+`;
+  }
+
+  #apiConf(port, registryPort) {
+    return `[DEFAULT]
+bind_host = 127.0.0.1
+bind_port = ${port}
+registry_port = ${registryPort}
+workers = ${this.workers}
+shutdown_delay = 0
+[paste_deploy]
+flavor = trusted-auth
+[glance_store]
+filesystem_store_datadir = ${this.imageDirectory}
+[service_auth]
+key = ${this.serviceKey}
+`;
+  }
+
+  #write(name, text) {
+    writeFileSync(this.#file(name), text, { mode: 0o600 });
+  }
+
+  #file(name) {
+    return path.join(this.directory, name);
+  }
+}
+
+/** Identity headers, believed by our flavor trusted-auth and by upstream's context filter. */
+export function identity(project, role = 'member') {
+  return {
+    'x-identity-status': 'Confirmed',
+    'x-user-id': `user-of-${project}`,
+    'x-tenant-id': project,
+    'x-project-id': project,
+    'x-roles': role === 'admin' ? 'admin,member,reader' : `${role},reader`,
+  };
+}

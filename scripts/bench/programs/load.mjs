@@ -1,0 +1,64 @@
+// Asks for each of `paths` in turn over `connections` keep-alive connections for `seconds`, each
+// connection one request at a time. Plain sockets: of two processors the client must leave as much
+// as it can to the servers. Prints requests per second, the median of their milliseconds, and how
+// many were not answered with 200.
+import net from 'node:net';
+
+const task = JSON.parse(process.argv[2]);
+const { port, method = 'GET', paths, headers, connections, seconds } = task;
+const lines = Object.entries({ host: '127.0.0.1', ...headers }).map((pair) => pair.join(': '));
+const requests = paths.map((path) => [`${method} ${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
+const from = performance.now() + 1000 * Math.min(1, seconds / 4);
+const end = from + seconds * 1000;
+const milliseconds = [];
+let failed = 0;
+let next = 0;
+
+await Promise.all(Array.from({ length: connections }, askAgainAndAgain));
+milliseconds.sort((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    perSecond: milliseconds.length / seconds,
+    medianMs: milliseconds[Math.floor(milliseconds.length / 2)],
+    failed,
+  }),
+);
+
+function askAgainAndAgain() {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1');
+    let asked;
+    let left;
+    let head = '';
+    const ask = () => {
+      asked = performance.now();
+      head = '';
+      left = undefined;
+      socket.write(requests[next++ % requests.length]);
+    };
+    const answered = () => {
+      const now = performance.now();
+      if (!head.startsWith('HTTP/1.1 200')) failed += 1;
+      else if (asked >= from && now <= end) milliseconds.push(now - asked);
+      if (now < end) return ask();
+      socket.destroy();
+      resolve();
+    };
+    socket.once('connect', ask);
+    socket.on('data', (chunk) => {
+      if (left === undefined) {
+        head += chunk.toString('latin1');
+        const bodyAt = head.indexOf('\r\n\r\n') + 4;
+        if (bodyAt < 4) return;
+        const length = /\r\ncontent-length: *(\d+)/i.exec(head.slice(0, bodyAt));
+        if (!length) throw new Error(`An answer without Content-Length: ${head.slice(0, 500)}`);
+        left = (method === 'HEAD' ? 0 : Number(length[1])) - (head.length - bodyAt);
+      } else {
+        left -= chunk.length;
+      }
+      if (left === 0) answered();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('The server closed the connection')));
+  });
+}
