@@ -9,5 +9,10 @@ export type { OperationMetrics, StoreMetrics, StoreOperation } from './store-met
 export type { StoreOptionTable, StoreOption, StoreOptions } from './store-options';
 export { StoreSet } from './store-set';
 export type { StoreConfig, StoreInfo, StoreSetConfig, StoreSetEnvironment } from './store-set';
+export {
+  TRANSFER_MEMORY_BYTES,
+  giveBackTransferMemory,
+  takeTransferMemory,
+} from './transfer-memory';
 export { STORE_TYPES } from './store-types';
 export type { StoreTypes } from './store-types';

@@ -7,6 +7,7 @@ import { row } from '../report.mjs';
 
 const MIB = 1024 ** 2;
 const WARM_UP_BYTES = 64 * MIB;
+const SETTLE_MS = 2000;
 
 /**
  * Memory above idle while so many transfers of the full size are in flight: uploads, downloads as
@@ -25,7 +26,7 @@ export async function measureMemory({ resources, server, options }) {
     const { id } = await uploadByV1(scope, port, bytes);
     const sources = [v1Download(port, id, bytes)];
     await runProgram(scope, 'download.mjs', { sources });
-    await pause(1000);
+    await pause(SETTLE_MS);
     const pids = [ours.api.pid, ours.registry.pid];
     const idle = pids.map(residentBytes);
     const loads = {
@@ -44,6 +45,8 @@ export async function measureMemory({ resources, server, options }) {
       } finally {
         peaks[name] = watch.stop();
       }
+      // What was broken off is taken back: the next kind is not measured on top of it.
+      await pause(SETTLE_MS);
     }
     return ['glance-api', 'glance-registry'].map((service, index) => {
       const above = Object.fromEntries(

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { DomainError } from '@glance/common';
+import { pieceUsed } from './body-garbage';
 import type { UploadBody } from './upload-source';
 
 export interface BodyLimits {
@@ -22,6 +23,7 @@ export class RequestBody implements UploadBody {
   private ended = false;
   private waitedMs = 0;
   private received = 0;
+  private lastPieceBytes = 0;
 
   constructor(
     private readonly request: IncomingMessage,
@@ -36,12 +38,17 @@ export class RequestBody implements UploadBody {
     else if (request.destroyed) this.failure = clientGone();
   }
 
-  /** The next bytes; undefined after the last one of a complete body. */
+  /**
+   * The next bytes; undefined after the last one of a complete body. They are the caller's until he
+   * asks for more.
+   */
   async next(): Promise<Buffer | undefined> {
     for (;;) {
       if (this.failure) throw this.failure;
       const piece = this.request.read() as Buffer | null;
       if (piece) {
+        pieceUsed(this.lastPieceBytes);
+        this.lastPieceBytes = piece.length;
         this.received += piece.length;
         return piece;
       }

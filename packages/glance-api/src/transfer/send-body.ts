@@ -12,7 +12,8 @@ export interface SendOptions {
 /**
  * Sends a body whose headers are set, one chunk at a time at the client's speed. A source that
  * fails or ends early makes this reject without ending the response, so that the caller breaks
- * the connection and the client cannot take the part for the whole.
+ * the connection and the client cannot take the part for the whole. When it is the client that
+ * fails, the connection is broken here.
  */
 export async function sendBody(
   res: ServerResponse,
@@ -86,6 +87,8 @@ class WriteProgress {
 
   private stop(error: Error): void {
     this.failure ??= error;
+    // Before the source gets its memory back: nothing that comes into it may still be sent.
+    this.res.destroy();
     this.fail?.(this.failure);
   }
 }

@@ -1,10 +1,11 @@
-/** Bytes per slab: what stores and hashing threads get at a time. */
-export const SLAB_BYTES = 256 * 1024;
-const SLABS_PER_TRANSFER = 4;
+import { TRANSFER_MEMORY_BYTES, giveBackTransferMemory, takeTransferMemory } from '@glance/stores';
 
-/** Memory of ended transfers kept for the next ones, so that it is not allocated again and again. */
-const MAX_SPARE_RINGS = 8;
-const spare: SharedArrayBuffer[] = [];
+/**
+ * Bytes per slab: what stores and hashing threads get at a time. Each slab wakes two threads and is
+ * answered by both, which costs more than the work on a small one.
+ */
+export const SLAB_BYTES = 512 * 1024;
+const SLABS_PER_TRANSFER = TRANSFER_MEMORY_BYTES / SLAB_BYTES;
 
 export interface Slab {
   offset: number;
@@ -18,8 +19,8 @@ export interface Slab {
  * whole back-pressure, and the bound on memory.
  */
 export class SlabRing {
-  readonly memory: SharedArrayBuffer;
-  private readonly bytes: Buffer;
+  readonly memory = takeTransferMemory();
+  private readonly bytes = Buffer.from(this.memory);
   private readonly free: number[] = [];
   private readonly ready: (Slab | undefined)[] = [];
   private failure: Error | undefined;
@@ -27,8 +28,6 @@ export class SlabRing {
   private wakeReader: (() => void) | undefined;
 
   constructor() {
-    this.memory = spare.pop() ?? new SharedArrayBuffer(SLAB_BYTES * SLABS_PER_TRANSFER);
-    this.bytes = Buffer.from(this.memory);
     for (let index = 0; index < SLABS_PER_TRANSFER; index += 1) this.free.push(index * SLAB_BYTES);
   }
 
@@ -51,7 +50,9 @@ export class SlabRing {
   /** Copies as much of `piece` as fits. @returns the number of bytes taken. */
   append(slab: Slab, piece: Buffer): number {
     const taken = Math.min(SLAB_BYTES - slab.length, piece.length);
-    piece.copy(this.bytes, slab.offset + slab.length, 0, taken);
+    const start = slab.offset + slab.length;
+    // Into shared memory `copy` goes word by word; `fill` with as many bytes is one memcpy.
+    this.bytes.fill(piece.subarray(0, taken), start, start + taken);
     slab.length += taken;
     return taken;
   }
@@ -91,6 +92,6 @@ export class SlabRing {
 
   /** Only when nobody reads or writes the memory any more. */
   recycle(): void {
-    if (spare.length < MAX_SPARE_RINGS) spare.push(this.memory);
+    giveBackTransferMemory(this.memory);
   }
 }

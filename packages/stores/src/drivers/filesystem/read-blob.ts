@@ -1,6 +1,14 @@
 import { blobCorrupt } from '../../store-errors';
 import type { BlobStream, ByteRange } from '../../store-driver';
+import {
+  TRANSFER_MEMORY_BYTES,
+  giveBackTransferMemory,
+  takeTransferMemory,
+} from '../../transfer-memory';
 import { toReadError } from './system-errors';
+
+/** Below this a transfer gets buffers of its own size. */
+const SMALL_BYTES = 64 * 1024;
 
 /** The part of a `FileHandle` that reading needs. */
 export interface ReadableFile {
@@ -72,22 +80,46 @@ async function* readAhead(
     reading.catch(() => undefined);
     return reading;
   };
-  let filling = Buffer.allocUnsafeSlow(Math.min(chunkBytes, length));
-  let idle = Buffer.allocUnsafeSlow(Math.min(chunkBytes, Math.max(0, length - filling.length)));
-  signal?.throwIfAborted();
-  let reading = position < end ? startRead(filling) : undefined;
-  while (reading) {
-    const chunk: Uint8Array = await reading;
+  const buffers = takeBuffers(chunkBytes, length);
+  let [filling, idle] = buffers.pair;
+  let reading: Promise<Uint8Array> | undefined;
+  try {
     signal?.throwIfAborted();
-    position += chunk.length;
-    // After a short read there may be bytes left and no second buffer for them.
-    if (idle.length === 0) idle = Buffer.allocUnsafeSlow(filling.length);
-    [filling, idle] = [idle, filling];
     reading = position < end ? startRead(filling) : undefined;
-    yield chunk;
-    signal?.throwIfAborted();
+    while (reading) {
+      const chunk: Uint8Array = await reading;
+      signal?.throwIfAborted();
+      position += chunk.length;
+      [filling, idle] = [idle, filling];
+      reading = position < end ? startRead(filling) : undefined;
+      yield chunk;
+      signal?.throwIfAborted();
+    }
+    return undefined;
+  } finally {
+    // A read under way would write into what is another transfer's memory by then.
+    await reading?.catch(() => undefined);
+    buffers.release();
   }
-  return undefined;
+}
+
+interface BufferPair {
+  pair: [Buffer, Buffer];
+  /** When neither is read or written any more. */
+  release(): void;
+}
+
+function takeBuffers(chunkBytes: number, length: number): BufferPair {
+  if (length <= SMALL_BYTES || chunkBytes > TRANSFER_MEMORY_BYTES / 2) {
+    const bytes = Math.min(chunkBytes, length);
+    const pair: BufferPair['pair'] = [Buffer.allocUnsafeSlow(bytes), Buffer.allocUnsafeSlow(bytes)];
+    return { pair, release: () => undefined };
+  }
+  const memory = takeTransferMemory();
+  return {
+    pair: [Buffer.from(memory, 0, chunkBytes), Buffer.from(memory, chunkBytes, chunkBytes)],
+    release: () => giveBackTransferMemory(memory),
+  };
 }
 
 async function readSome(
