@@ -41,8 +41,10 @@ ensureInstalled();
 ensureBuilt({ all: false });
 
 const resources = new Resources();
+let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => {
+    interrupted = true;
     console.error(`\n${signal}: stopping what was started ...`);
     void resources.close().then(() => process.exit(130));
   });
@@ -60,6 +62,7 @@ try {
       );
       rows.push(...measured);
     } catch (error) {
+      if (interrupted) break;
       failed = true;
       console.error(`${name} could not be measured: ${error.stack}`);
     }
