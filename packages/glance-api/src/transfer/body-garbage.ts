@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Bytes of dropped body pieces, of all transfers together, that may wait for their collection. */
-const MAX_GARBAGE_BYTES = 8 * 1024 * 1024;
+const MAX_GARBAGE_BYTES = 4 * 1024 * 1024;
 
 type CollectGarbage = (options: { type: 'minor' }) => void;
 
@@ -14,7 +14,7 @@ let garbageBytes = 0;
  *
  * Node's HTTP parser hands each piece over in a buffer of its own. When V8 decides whether to
  * collect young objects, it sees the small object and not the 64 KiB behind it, so the pieces pile
- * up until they are 64 MiB and make it collect the whole heap: a third of the CPU time of an upload
+ * up until they are 64 MiB and make it collect the whole heap: a fifth of the CPU time of an upload
  * (docs/performance.md). Young objects are collected in about a millisecond; asked for in time, that
  * is all there is to pay, and the pile stays small.
  */

@@ -67,4 +67,23 @@ describe('reading a blob', () => {
     expect(file.closed).toBe(1);
     expect((await stream.next()).done).toBe(true);
   });
+
+  it('is given up only when no read is under way that would write into memory used again', async () => {
+    let finishRead: () => void = () => undefined;
+    const file: ReadableFile = {
+      read: async (_buffer, _offset, length, position) => {
+        if (position > 0) await new Promise<void>((resolve) => (finishRead = resolve));
+        return { bytesRead: length };
+      },
+      close: () => Promise.resolve(),
+    };
+    const stream = readBlob(file, { offset: 0, length: 300_000 }, 100_000);
+    await stream.next();
+    let givenUp = false;
+    const ending = stream.return().then(() => (givenUp = true));
+    await turn();
+    expect(givenUp).toBe(false);
+    finishRead();
+    await ending;
+  });
 });
