@@ -1,7 +1,8 @@
-import { randomInt } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { check } from './support/checker';
 import { DATABASES, Deployment } from './support/deployment';
 import { FaultMaker } from './support/fault-maker';
+import { ImageSource } from './support/image-source';
 import { Random } from './support/random';
 import { Writers } from './support/writers';
 
@@ -19,8 +20,11 @@ const databases = DATABASES.filter((database) => ONLY === undefined || database 
 
 describe.each(databases)('processes that fail at random while images are written on %s', (kind) => {
   let deployment: Deployment;
+  let source: ImageSource;
+  const copied = randomBytes(2_000_000);
 
   beforeAll(async () => {
+    source = await ImageSource.start(copied);
     deployment = await Deployment.start({
       database: kind,
       nodes: 2,
@@ -28,19 +32,28 @@ describe.each(databases)('processes that fail at random while images are written
       api: {
         DEFAULT: ['wakeup_time = 0.5', 'deletion_grace = 5'],
         transfer: ['sweep_interval = 0.5'],
+        glance_store: source.storeOptions,
+        copy_from: ['poll_interval = 0.5', 'retry_interval = 1'],
       },
     });
   });
 
   afterAll(async () => {
     await deployment.stop();
+    await source.close();
   });
 
   it('lose nothing that was acknowledged and leave nothing behind', async () => {
     const random = new Random(SEED);
     const end = new AbortController();
     const { apiUrls } = deployment;
-    const writers = new Writers({ apiUrls, random, stop: end.signal });
+    const md5 = createHash('md5').update(copied).digest('hex');
+    const writers = new Writers({
+      apiUrls,
+      random,
+      source: { url: source.url, md5 },
+      stop: end.signal,
+    });
     const faults = new FaultMaker({
       deployment,
       random: new Random(SEED + 1),

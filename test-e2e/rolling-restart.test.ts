@@ -1,8 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Balancer, haveNginx } from './support/balancer';
+import { Balancer } from './support/balancer';
 import { check, type JournalEntry } from './support/checker';
 import { DATABASES, Deployment, freePorts } from './support/deployment';
+import { describeWith } from './support/installed';
 
 jest.setTimeout(180_000);
 
@@ -13,7 +14,7 @@ const IMAGE = {
 };
 const PIECES = 20;
 
-const describeBalanced = haveNginx() ? describe : describe.skip;
+const describeBalanced = describeWith('nginx (nginx-light)', 'nginx', '-v');
 
 /** Reliability sheet §12: any process can be stopped and replaced under load. */
 describeBalanced.each(DATABASES)('replacing every process behind nginx on %s', (database) => {

@@ -4,26 +4,21 @@ import { open, truncate, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { check } from './support/checker';
 import { DATABASES, Deployment, eventually } from './support/deployment';
+import { describeWith } from './support/installed';
 
 jest.setTimeout(120_000);
 
 const MIB = 1024 * 1024;
 
-/** False, with a line that says so, where this process may not mount. */
-function mayMount(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    process.stderr.write('Mounting is not allowed here: full and read-only stores are SKIPPED\n');
-    return false;
-  }
-}
+const describeMounted = describeWith(
+  'right to mount (for full and read-only stores)',
+  ...(['unshare', '-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'] as const),
+);
 
 const [database] = DATABASES;
 
 /** A store that fails under a running service (reliability sheet §6). */
-(mayMount() ? describe : describe.skip)('a file store that', () => {
+describeMounted('a file store that', () => {
   let deployment: Deployment;
   const mount = (...options: string[]) =>
     execFileSync('mount', ['-t', 'tmpfs', ...options, 'tmpfs', deployment.imageDirectory]);

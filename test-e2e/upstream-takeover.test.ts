@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { check } from './support/checker';
 import { DATABASES, Deployment, imagesOf, stopService } from './support/deployment';
-import { UpstreamGlance, callerHeaders, haveUpstream } from './support/upstream-glance';
+import { describeWith } from './support/installed';
+import { PROGRAM, UpstreamGlance, callerHeaders } from './support/upstream-glance';
 
 jest.setTimeout(180_000);
 
@@ -15,7 +16,11 @@ interface V2Image {
   [field: string]: unknown;
 }
 
-const describeTakeover = haveUpstream() ? describe : describe.skip;
+const describeTakeover = describeWith(
+  'upstream (glance-api, python3-pymysql)',
+  PROGRAM,
+  '--version',
+);
 
 describeTakeover.each(DATABASES)('a deployment of upstream on %s', (database) => {
   let deployment: Deployment;

@@ -1,17 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually } from './deployment';
 
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin`;
-
-/** False, with a line that says so, where nginx is not installed. */
-export function haveNginx(): boolean {
-  if (spawnSync('nginx', ['-v'], { env: { ...process.env, PATH } }).status === 0) return true;
-  process.stderr.write('nginx is not installed: what needs a load balancer is SKIPPED\n');
-  return false;
-}
 
 export interface Balanced {
   port: number;

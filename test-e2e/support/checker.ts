@@ -50,15 +50,17 @@ export async function check(
 /** P2, P3, P5: what is not (yet) as it has to be once the sweepers have run. */
 async function restlessness(deployment: Deployment): Promise<string[]> {
   const findings: string[] = [];
-  const [images, locations, leases, files] = await Promise.all([
+  const [images, locations, leases, copies, files] = await Promise.all([
     queryAll(deployment, 'SELECT id, status, size FROM images'),
     queryAll(deployment, 'SELECT image_id, value, status FROM image_locations'),
     queryAll(
       deployment,
       'SELECT upload_id, image_id, state, reserved_bytes, finished_at FROM registry_leases',
     ),
+    queryAll(deployment, 'SELECT image_id FROM registry_copies'),
     deployment.filesInStore(),
   ]);
+  for (const copy of copies) findings.push(`${copy['image_id']} still waits to be copied`);
   const status = new Map(images.map((row) => [String(row['id']), String(row['status'])]));
   for (const [id, state] of status) {
     if (['saving', 'uploading', 'importing', 'pending_delete'].includes(state)) {

@@ -1,22 +1,12 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { eventually, freePorts, type Deployment } from './deployment';
 
 const run = promisify(execFile);
-const PROGRAM = '/usr/bin/glance-api';
+export const PROGRAM = '/usr/bin/glance-api';
 const MANAGE = '/usr/bin/glance-manage';
-
-/** False, with a line that says so, where the distribution's package of upstream is not installed. */
-export function haveUpstream(): boolean {
-  if (existsSync(PROGRAM) && existsSync(MANAGE)) return true;
-  process.stderr.write(
-    'The package glance-api of upstream is not installed: taking over is SKIPPED\n',
-  );
-  return false;
-}
 
 /** A caller as the context middleware of upstream, and our trusted-auth, believe it. */
 export function callerHeaders(project: string, roles = 'member,reader'): Record<string, string> {

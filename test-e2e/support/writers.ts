@@ -2,11 +2,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { JournalEntry } from './checker';
 import type { Random } from './random';
 
-const HEADERS = {
-  'content-type': 'application/octet-stream',
+const FORMATS = {
   'x-image-meta-disk_format': 'raw',
   'x-image-meta-container_format': 'bare',
 };
+const HEADERS = { 'content-type': 'application/octet-stream', ...FORMATS };
 const MAX_BYTES = 3_000_000;
 const CALL_TIMEOUT_MS = 90_000;
 /** Images a writer keeps before it deletes its oldest. */
@@ -15,6 +15,8 @@ const KEPT = 30;
 export interface WritersOptions {
   apiUrls: readonly string[];
   random: Random;
+  /** Where images are copied from, and the MD5 of what is there. */
+  source: { url: string; md5: string };
   /** Aborted when the writers shall stop after what they are doing. */
   stop: AbortSignal;
 }
@@ -56,7 +58,14 @@ export class Writers {
     const entry: JournalEntry = { id: random.uuid(), md5, stored: false, deletion: 'no' };
     this.journal.push(entry);
     const id = { 'x-image-meta-id': entry.id };
-    const way = random.pick(['length', 'chunked', 'two steps', 'broken off'] as const);
+    const way = random.pick(['length', 'chunked', 'two steps', 'broken off', 'copy'] as const);
+    if (way === 'copy') {
+      const { source } = this.options;
+      entry.md5 = source.md5;
+      const headers = { ...FORMATS, ...id, 'x-glance-api-copy-from': source.url };
+      await this.call('copy', 'POST', '/v1/images', { headers });
+      return entry;
+    }
     if (way === 'two steps') {
       const reserved = await this.call('reserve', 'POST', '/v1/images', { headers: id });
       if (reserved !== 201) return entry;
