@@ -109,4 +109,34 @@ describe('glance-registry', () => {
       await database.close();
     }
   });
+
+  it('purges what was deleted long ago, where the operator says so, and keeps its id taken', async () => {
+    const url = urlOf('purging.sqlite');
+    const database = createDatabase({ url });
+    await migrateUp(database, () => undefined);
+    const world = new RegistryWorld(database);
+    const [old, young] = [await world.create(), await world.create()];
+    for (const { id } of [old, young]) {
+      await world.deletions.begin(id, { delayed: false }, ADMIN, {});
+    }
+    await database
+      .knex('images')
+      .where({ id: old.id })
+      .update({ deleted_at: '2020-01-01 00:00:00' });
+    const server = await startRegistryServer({
+      database: { url },
+      purge: { afterDays: 30, intervalMs: 20 },
+    });
+    server.registry.start();
+    try {
+      const ids = async (): Promise<string[]> =>
+        (await database.knex<{ id: string }>('images').select('id')).map(({ id }) => id);
+      while ((await ids()).includes(old.id)) await new Promise((done) => setTimeout(done, 10));
+      expect(await ids()).toEqual([young.id]);
+      await expect(world.create({ id: old.id })).rejects.toMatchObject({ code: 'image_exists' });
+    } finally {
+      await server.close();
+      await database.close();
+    }
+  });
 });

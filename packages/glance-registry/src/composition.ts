@@ -5,6 +5,7 @@ import type { Express } from 'express';
 import { createApp } from './app';
 import { createDatabase, type Database, type DatabaseOptions } from './db/create-database';
 import { SchemaOutdatedError, assertSchemaCurrent, migrateUp } from './db/migrator';
+import { purgeDeletedRows, purgeImages, type PurgeLimits } from './db/purge';
 import { TransactionRunner } from './db/transaction';
 import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
@@ -24,6 +25,8 @@ export interface RegistrySettings {
   disableByFile?: string | undefined;
   sweepIntervalMs?: number;
   auditIntervalMs?: number;
+  /** Zero days: rows of deleted images stay. */
+  purge?: { afterDays: number; intervalMs: number };
   leaseSeconds?: number;
 }
 
@@ -46,8 +49,9 @@ export interface RegistryApplication {
 
 const SWEEP_INTERVAL_MS = 30_000;
 const AUDIT_INTERVAL_MS = 86_400_000;
-/** The first audit comes within an hour of the start. */
-const AUDIT_START_MS = 3_600_000;
+/** Work of every day begins within an hour of the start. */
+const LATEST_START_MS = 3_600_000;
+const NO_PURGE = { afterDays: 0, intervalMs: 86_400_000 };
 const MAX_REQUEST_ID_LENGTH = 64;
 
 /**
@@ -90,6 +94,25 @@ export async function createRegistry(
         isCancelled: () => audit.isClosed,
       }),
   });
+  const purgeSettings = settings.purge ?? NO_PURGE;
+  const purge: RepeatedTask | undefined =
+    purgeSettings.afterDays === 0
+      ? undefined
+      : new RepeatedTask({
+          name: 'The purge of deleted rows',
+          intervalMs: purgeSettings.intervalMs,
+          logger,
+          work: () =>
+            purgeAll(
+              database,
+              {
+                ageInDays: purgeSettings.afterDays,
+                maxRows: -1,
+                isCancelled: () => purge?.isClosed === true,
+              },
+              logger.child('purge'),
+            ),
+        });
   const readiness = new Readiness(
     { database: () => assertSchemaCurrent(database.knex) },
     logger.child('health'),
@@ -112,16 +135,26 @@ export async function createRegistry(
     start: () => {
       readiness.start();
       sweeper.start();
-      // Processes started together, or restarted often, do not all audit at once.
-      audit.start(Math.min(auditIntervalMs, AUDIT_START_MS) * Math.random());
+      // Processes started together do not all begin at once.
+      audit.start(Math.min(auditIntervalMs, LATEST_START_MS) * Math.random());
+      purge?.start(Math.min(purgeSettings.intervalMs, LATEST_START_MS) * Math.random());
     },
     expireLeases: () => expireLeases(transactions, uploadsLogger),
     close: async () => {
       readiness.close();
-      await Promise.all([sweeper.close(), audit.close()]);
+      await Promise.all([sweeper.close(), audit.close(), purge?.close()]);
       await database.close();
     },
   };
+}
+
+/** What refers to images goes first. */
+async function purgeAll(database: Database, limits: PurgeLimits, logger: Logger): Promise<void> {
+  const removed = await purgeDeletedRows(database, limits, () => undefined);
+  removed.set('images', await purgeImages(database, limits, () => undefined));
+  for (const [table, rows] of removed) {
+    if (rows > 0) logger.info('Removed rows that were deleted long ago', { table, rows });
+  }
 }
 
 async function checkSchema(database: Database, logger: Logger): Promise<void> {

@@ -55,6 +55,19 @@ export const REGISTRY_OPTIONS = {
       min: 1,
     }),
   },
+  purge: {
+    after_days: integerOption({
+      help: 'Days after which the rows of deleted images are removed for good, as "glance-manage db purge" and "purge_images_table" do; 0 leaves that to the operator. Ids stay taken.',
+      default: 0,
+      min: 0,
+      max: 20_000,
+    }),
+    interval: secondsOption({
+      help: 'Seconds between two purges.',
+      default: 86_400,
+      min: 1,
+    }),
+  },
 };
 
 export type RegistryConfig = ConfigOf<typeof REGISTRY_OPTIONS>;
@@ -102,6 +115,7 @@ export function toRegistrySettings(config: RegistryConfig): RegistrySettings {
     disableByFile: config.healthcheck.disable_by_file_path,
     sweepIntervalMs: config.uploads.sweep_interval * 1000,
     leaseSeconds: config.uploads.lease_seconds,
+    purge: { afterDays: config.purge.after_days, intervalMs: config.purge.interval * 1000 },
     auditIntervalMs: config.uploads.usage_audit_interval * 1000,
   };
 }

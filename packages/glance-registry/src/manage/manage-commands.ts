@@ -9,7 +9,7 @@ import { TransactionRunner } from '../db/transaction';
 import { auditUsage } from '../quota/usage-audit';
 import { createRepositories, type Repositories } from '../repositories';
 import type { CommandName } from './command-line';
-import { purgeDeletedRows, purgeImages, type PurgeLimits } from './purge';
+import { purgeDeletedRows, purgeImages, type PurgeLimits } from '../db/purge';
 
 export interface CommandContext {
   database: Database;

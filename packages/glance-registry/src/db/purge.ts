@@ -1,12 +1,14 @@
 import type { Knex } from 'knex';
-import type { Database } from '../db/create-database';
-import { executeSql, isOneOf, joinSql, selectRows, sql, sqlText, type Sql } from '../db/sql';
-import type { ProgressReport } from '../db/schema/schema-editor';
+import type { Database } from './create-database';
+import { executeSql, isOneOf, joinSql, selectRows, sql, sqlText, type Sql } from './sql';
+import type { ProgressReport } from './schema/schema-editor';
 
 export interface PurgeLimits {
   ageInDays: number;
   /** Per table; -1 for no limit. */
   maxRows: number;
+  /** Asked between two commits. */
+  isCancelled?: () => boolean;
 }
 
 interface PurgeTable {
@@ -81,7 +83,7 @@ export async function purgeImages(
 async function purgeTable(
   { knex, dialect }: Database,
   { name, key, condition }: PurgeTable,
-  { ageInDays, maxRows }: PurgeLimits,
+  { ageInDays, maxRows, isCancelled = () => false }: PurgeLimits,
   report: ProgressReport,
   before: (transaction: Knex, keys: readonly (string | number)[]) => Promise<void> = () =>
     Promise.resolve(),
@@ -89,7 +91,7 @@ async function purgeTable(
   const cutoff = dialect.secondsFromNow(-ageInDays * SECONDS_PER_DAY);
   const limit = maxRows === -1 ? Infinity : maxRows;
   let total = 0;
-  while (total < limit) {
+  while (total < limit && !isCancelled()) {
     const count = Math.min(CHUNK, limit - total);
     const removed = await knex.transaction(async (transaction) => {
       const rows = await selectRows<{ id: string | number }>(
