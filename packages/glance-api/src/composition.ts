@@ -15,14 +15,13 @@ import { StoreSet } from '@glance/stores';
 import { createApp } from './app';
 import type { AuthFlavor } from './auth/authenticate';
 import type { ApiConfig } from './config';
-import { DeletionSweeper } from './images/deletion-sweeper';
 import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
-import { UnfinishedSweeper } from './images/unfinished-sweeper';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
 import { PropertyProtections } from './policy/property-protections';
 import { storeSettings } from './store-settings';
+import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
 import { cacheRouter } from './v1/cache-routes';
 import { ImagesController } from './v1/images-controller';
@@ -157,27 +156,9 @@ export async function createApi(
       configuredFlavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
     ),
   });
-  const unfinished = new UnfinishedSweeper({ registry, stores, logger: logger.child('sweep') });
-  const deletions = new DeletionSweeper({
-    registry,
-    stores,
-    logger: logger.child('sweep'),
-    graceSeconds: options.deletion_grace,
-    scrubAfterSeconds: options.delayed_delete ? options.scrub_time : 0,
-  });
+  const sweepers = createSweepers(config, { registry, stores, logger: logger.child('sweep') });
   const background = [
-    new RepeatedTask({
-      name: 'The search for what uploads left behind',
-      intervalMs: transfer.sweep_interval * 1000,
-      logger,
-      work: () => unfinished.sweep(),
-    }),
-    new RepeatedTask({
-      name: 'The search for deletions to finish',
-      intervalMs: options.wakeup_time * 1000,
-      logger,
-      work: () => deletions.sweep(),
-    }),
+    ...sweeperTasks(config, sweepers, logger),
     ...(externalSources.areEnabled
       ? [
           new RepeatedTask({
@@ -278,7 +259,11 @@ export function checkApiConfig(config: ApiConfig): void {
   }
 }
 
-function createRegistryClient(config: ApiConfig, environment: ProgramEnvironment): HttpRegistry {
+/** The client of the registry that `[DEFAULT] registry_*` and `[service_auth]` describe. */
+export function createRegistryClient(
+  config: ApiConfig,
+  environment: Pick<ProgramEnvironment, 'logger' | 'release'>,
+): HttpRegistry {
   const { DEFAULT: options } = config;
   const protocol = options.registry_client_protocol;
   const serviceKey = readServiceKey(config.service_auth);

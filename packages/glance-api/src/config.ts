@@ -223,6 +223,32 @@ export const API_OPTIONS = {
       min: 1,
     }),
   },
+  orphans: {
+    sweep_interval: integerOption({
+      help: 'Seconds between two searches for blobs in the stores that no image has, for all api processes together; 0 for none.',
+      default: 86_400,
+    }),
+    dry_run: booleanOption({
+      help: 'Only tell in the log how many such blobs there are. Otherwise the search removes them.',
+      default: true,
+    }),
+    max_deletes: integerOption({
+      help: 'Most blobs that one search removes from a store.',
+      default: 100,
+      min: 1,
+      max: 100_000,
+    }),
+    minimum_age: secondsOption({
+      help: 'Seconds since its last byte was written for which a blob is never removed by a search.',
+      default: 86_400,
+    }),
+    confirm_after: integerOption({
+      help: 'Seconds after it was first found without an image that a blob is found again before it may be removed. Shorter than sweep_interval, or it takes three searches.',
+      default: 43_200,
+      min: 1,
+      max: 6 * 86_400,
+    }),
+  },
   service_auth: serviceAuthOptions,
   healthcheck: healthcheckOptions,
 };

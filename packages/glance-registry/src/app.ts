@@ -1,3 +1,5 @@
+import type { BlobService } from './blobs/blob-service';
+import { blobsRouter } from './blobs/blobs-controller';
 import { copiesRouter, copySourcesRouter } from './copies/copies-controller';
 import type { CopyService } from './copies/copy-service';
 import { CONTRACT_VERSION, type ContractInfo, type WireError } from '@glance/common';
@@ -22,6 +24,8 @@ import { imagesRouter } from './images/images-controller';
 import type { MemberService } from './members/member-service';
 import { membersRouter, sharedImagesRouter } from './members/members-controller';
 import { RELEASE } from './release';
+import type { SweepService } from './sweeps/sweep-service';
+import { sweepsRouter } from './sweeps/sweeps-controller';
 import type { UploadService } from './uploads/upload-service';
 import { uploadsRouter } from './uploads/uploads-controller';
 
@@ -36,6 +40,8 @@ export interface AppOptions {
   deletions: DeletionService;
   members: MemberService;
   copies: CopyService;
+  blobs: BlobService;
+  sweeps: SweepService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -65,6 +71,8 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', membersRouter(options.members));
   app.use('/v1/images', copySourcesRouter(options.copies));
   app.use('/v1/copies', copiesRouter(options.copies));
+  app.use('/v1/blobs', blobsRouter(options.blobs));
+  app.use('/v1/sweeps', sweepsRouter(options.sweeps));
   app.use('/v1/shared-images', sharedImagesRouter(options.members));
   app.use(noSuchRoute);
   app.use(

@@ -1,3 +1,4 @@
+import { BlobService } from './blobs/blob-service';
 import { CopyService } from './copies/copy-service';
 import { describeError } from '@glance/common';
 import { Readiness, RepeatedTask, silentLogger, type Logger } from '@glance/service-kit';
@@ -13,6 +14,7 @@ import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
+import { SweepService } from './sweeps/sweep-service';
 import { expireLeases } from './uploads/lease-sweeper';
 import { UploadService } from './uploads/upload-service';
 
@@ -127,6 +129,8 @@ export async function createRegistry(
     deletions: new DeletionService(transactions),
     members: new MemberService(transactions),
     copies: new CopyService(transactions),
+    blobs: new BlobService(transactions),
+    sweeps: new SweepService(transactions),
   });
   return {
     app,

@@ -1,3 +1,4 @@
+import { OrphanRepository } from './blobs/orphan-repository';
 import { CopyRepository } from './copies/copy-repository';
 import type { Knex } from 'knex';
 import type { Dialect } from './db/dialect';
@@ -9,6 +10,7 @@ import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
 import { MemberRepository } from './members/member-repository';
 import { UsageRepository } from './quota/usage-repository';
+import { SweepRepository } from './sweeps/sweep-repository';
 import { DEFAULT_LEASE_SECONDS, LeaseRepository } from './uploads/lease-repository';
 
 /** Every table, on one connection or in one transaction. */
@@ -22,6 +24,8 @@ export interface Repositories {
   members: MemberRepository;
   leases: LeaseRepository;
   copies: CopyRepository;
+  orphans: OrphanRepository;
+  sweeps: SweepRepository;
   usage: UsageRepository;
   deletions: DeletionRepository;
   outbox: OutboxRepository;
@@ -42,6 +46,8 @@ export function createRepositories(
     members: new MemberRepository(connection, dialect),
     leases: new LeaseRepository(connection, dialect, leaseSeconds),
     copies: new CopyRepository(connection, dialect),
+    orphans: new OrphanRepository(connection, dialect),
+    sweeps: new SweepRepository(connection, dialect),
     usage: new UsageRepository(connection, dialect),
     deletions: new DeletionRepository(connection, dialect),
     outbox: new OutboxRepository(connection, dialect),

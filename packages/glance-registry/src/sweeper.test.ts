@@ -36,12 +36,21 @@ describeEachDatabase('a sweep', (current) => {
       payload: '{}',
       created_at: created,
     });
+    const orphan = (lastSeen: string | Knex.Raw) => ({
+      store_id: 'file',
+      name: randomUUID(),
+      image_id: randomUUID(),
+      first_seen_at: old,
+      last_seen_at: lastSeen,
+    });
     const many = Array.from({ length: 2100 }, () => answer(old));
     await knex.batchInsert('registry_request_keys', many, 500);
     await knex('registry_request_keys').insert(answer(now));
     await knex('registry_leases').insert([lease(old), lease(null)]);
     await knex('registry_outbox').insert(event(old));
     await knex('registry_outbox').insert(event(now));
+    await knex('registry_orphans').insert(orphan(old));
+    await knex('registry_orphans').insert(orphan(now));
 
     const { transactions } = new RegistryWorld(database);
     await new Sweeper(transactions, silentLogger, 1000).sweep();
@@ -49,5 +58,6 @@ describeEachDatabase('a sweep', (current) => {
     expect(await knex('registry_request_keys')).toHaveLength(1);
     expect(await knex('registry_leases')).toEqual([expect.objectContaining({ state: 'live' })]);
     expect(await knex('registry_outbox')).toHaveLength(1);
+    expect(await knex('registry_orphans')).toHaveLength(1);
   });
 });

@@ -11,6 +11,7 @@ const DAY_SECONDS = 86_400;
 const FORGOTTEN = [
   { table: 'registry_request_keys', key: 'request_key', age: 'created_at', seconds: DAY_SECONDS },
   { table: 'registry_leases', key: 'upload_id', age: 'finished_at', seconds: 7 * DAY_SECONDS },
+  { table: 'registry_orphans', key: 'id', age: 'last_seen_at', seconds: 7 * DAY_SECONDS },
   { table: 'registry_outbox', key: 'id', age: 'created_at', seconds: 7 * DAY_SECONDS },
 ] as const;
 

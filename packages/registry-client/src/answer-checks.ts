@@ -13,7 +13,9 @@ import {
   type ImageLocation,
   type ImageMember,
   type ImageRecord,
+  type JudgeBlobs,
   type SharedImage,
+  type UnownedBlob,
   type UploadInfo,
   type UploadLease,
   type UploadState,
@@ -243,4 +245,25 @@ export const decodeSharedImages = decoder<{ sharedImages: SharedImage[] }>(
       matches<SharedImage>({ imageId: isText, canShare: isFlag, status: isMemberStatus }),
     ),
   }),
+);
+
+export function decodeUnownedBlobs({ blobs }: JudgeBlobs): Decode<{ unowned: UnownedBlob[] }> {
+  return decoder(
+    'judgement of blobs',
+    matches<{ unowned: UnownedBlob[] }>({
+      unowned: listOf(
+        matches<UnownedBlob>({
+          // What was not asked about must not be removed on the strength of the answer.
+          name: oneOf(blobs.map(({ name }) => name)),
+          firstSeenAt: isTime,
+          isOrphan: isFlag,
+        }),
+      ),
+    }),
+  );
+}
+
+export const decodeSweepClaim = decoder<{ claimed: boolean }>(
+  'claim of a sweep',
+  matches<{ claimed: boolean }>({ claimed: isFlag }),
 );

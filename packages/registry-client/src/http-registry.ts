@@ -7,6 +7,7 @@ import {
   type BeginUpload,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimSweep,
   type ClaimedCopy,
   type CommitUpload,
   type ContractInfo,
@@ -16,9 +17,11 @@ import {
   type ImageListQuery,
   type ImageMember,
   type ImageRecord,
+  type JudgeBlobs,
   type PutMember,
   type ReplaceMembers,
   type SharedImage,
+  type UnownedBlob,
   type UpdateImageRequest,
   type UploadHeartbeat,
   type UploadInfo,
@@ -38,6 +41,8 @@ import {
   decodeMember,
   decodeMembers,
   decodeSharedImages,
+  decodeSweepClaim,
+  decodeUnownedBlobs,
   decodeUpload,
 } from './answer-checks';
 import type { CallContext, Registry } from './registry';
@@ -359,6 +364,36 @@ export class HttpRegistry implements Registry {
       context,
     );
     return sharedImages;
+  }
+
+  async judgeBlobs(request: JudgeBlobs, context: CallContext): Promise<UnownedBlob[]> {
+    const { unowned } = await this.transport.send(
+      {
+        operation: 'judgeBlobs',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/blobs/judge',
+        body: request,
+        decode: decodeUnownedBlobs(request),
+      },
+      context,
+    );
+    return unowned;
+  }
+
+  async claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean> {
+    const { claimed } = await this.transport.send(
+      {
+        operation: 'claimSweep',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/sweeps/claim',
+        body: request,
+        decode: decodeSweepClaim,
+      },
+      context,
+    );
+    return claimed;
   }
 
   private async endDeletion(

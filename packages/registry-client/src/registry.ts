@@ -5,6 +5,7 @@ import type {
   BeginUpload,
   BeginUploadResult,
   ClaimCopy,
+  ClaimSweep,
   ClaimedCopy,
   CommitUpload,
   ContractInfo,
@@ -15,9 +16,11 @@ import type {
   ImageListQuery,
   ImageMember,
   ImageRecord,
+  JudgeBlobs,
   PutMember,
   ReplaceMembers,
   SharedImage,
+  UnownedBlob,
   UpdateImageRequest,
   UploadHeartbeat,
   UploadInfo,
@@ -189,4 +192,18 @@ export interface Registry {
    * @throws `invalid_request` for an id that no member can have.
    */
   listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]>;
+
+  /**
+   * Which of the blobs no image has: none whose data is there or waits to be removed, none with an
+   * upload that may still become one. They are remembered, so that the second look at one is known
+   * for it; uploads that begin meanwhile take no name that is remembered.
+   * @throws `forbidden` for anybody but an admin.
+   */
+  judgeBlobs(request: JudgeBlobs, context: CallContext): Promise<UnownedBlob[]>;
+
+  /**
+   * @returns true for the first who asks in an interval, which begins with that.
+   * @throws as judgeBlobs.
+   */
+  claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean>;
 }

@@ -4,6 +4,7 @@ export { MemoryDriver } from './drivers/memory/memory-driver';
 export { isExternalLocation, parseSourceUrl } from './outbound/source-url';
 export type { SourceUrl } from './outbound/source-url';
 export { StoreConfigurationError } from './store-configuration-error';
+export { parseBlobName } from './store-driver';
 export type * from './store-driver';
 export type { OperationMetrics, StoreMetrics, StoreOperation } from './store-metrics';
 export type { StoreOptionTable, StoreOption, StoreOptions } from './store-options';

@@ -61,7 +61,7 @@ describe('an instrumented store', () => {
   });
 
   describe('whose driver lacks an ability', () => {
-    const unable = { add: false, delete: false, partialRead: false };
+    const unable = { add: false, delete: false, partialRead: false, list: false };
     const store = storeWith({
       capabilities: unable,
       add: () => never,

@@ -12,6 +12,7 @@ import type {
   OpenedBlob,
   StoreCapabilities,
   StoreDriver,
+  StoredBlob,
   UnfinishedBlob,
   UnfinishedFate,
   UploadName,
@@ -155,6 +156,28 @@ export class InstrumentedStore {
       );
     }
     await this.metadataCall('delete', () => this.driver.delete(locationUrl));
+  }
+
+  /** @throws as the driver; `store_get_unsupported` where the store cannot tell. */
+  async *listBlobs(): AsyncGenerator<StoredBlob, undefined> {
+    if (!this.capabilities.list) {
+      throw this.ownError('store_get_unsupported', 'Listing this store is not supported.');
+    }
+    const blobs = this.driver.listBlobs()[Symbol.asyncIterator]();
+    let failed = false;
+    try {
+      for (;;) {
+        const next = await this.metadataCall('listBlobs', () => blobs.next());
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } catch (error) {
+      failed = true;
+      throw error;
+    } finally {
+      // After a failure it is closed, or hangs.
+      if (!failed) await blobs.return?.();
+    }
   }
 
   listUnfinished(): Promise<UnfinishedBlob[]> {

@@ -1,3 +1,4 @@
+import { isCanonicalUuid } from '@glance/common';
 import type { StoreOptionTable, StoreOptions } from './store-options';
 
 /**
@@ -84,11 +85,37 @@ export interface UnfinishedBlob extends UploadName {
   sizeBytes: number;
 }
 
+/**
+ * The image and the attempt that a blob is named after: `<image id>`, or `<image id>.<upload id>`.
+ * @returns undefined for any other name, which no service ever gave to a blob.
+ */
+export function parseBlobName(name: string): Pick<StoredBlob, 'imageId' | 'uploadId'> | undefined {
+  const [imageId = '', uploadId, ...rest] = name.split('.');
+  if (rest.length > 0 || !isCanonicalUuid(imageId)) return undefined;
+  if (uploadId !== undefined && !isCanonicalUuid(uploadId)) return undefined;
+  return { imageId, uploadId };
+}
+
+/** A visible blob under a name that this service, or upstream, gives to blobs. */
+export interface StoredBlob {
+  locationUrl: string;
+  /** `<image id>` or `<image id>.<upload id>`: the last part of the location. */
+  name: string;
+  imageId: string;
+  /** Of the attempt that the name tells of; undefined for the plain name. */
+  uploadId: string | undefined;
+  sizeBytes: number;
+  /** Since the last byte was written. */
+  ageSeconds: number;
+}
+
 /** Optional abilities. The instrumented store never asks a driver for one it lacks. */
 export interface StoreCapabilities {
   readonly add: boolean;
   readonly delete: boolean;
   readonly partialRead: boolean;
+  /** It can tell which blobs it holds. */
+  readonly list: boolean;
 }
 
 /**
@@ -142,6 +169,14 @@ export interface StoreDriver {
    * `store_in_use`, `store_delete_denied`, `store_unavailable`.
    */
   delete(locationUrl: string): Promise<void>;
+
+  /**
+   * Every visible blob whose name has the form of {@link parseBlobName}, in no order. Anything else
+   * in the store is its operator's and is passed over. What comes and goes meanwhile may be missing
+   * or not. Takes memory for some blobs, never for all.
+   * @throws `store_unavailable`
+   */
+  listBlobs(): AsyncIterable<StoredBlob>;
 
   /** What adds of processes that died left behind, what running adds have written so far, and blobs not settled yet. */
   listUnfinished(): Promise<UnfinishedBlob[]>;

@@ -5,6 +5,7 @@ export type StoreOperation =
   | 'delete'
   | 'discard'
   | 'settle'
+  | 'listBlobs'
   | 'listUnfinished'
   | 'removeUnfinished'
   | 'checkWritable';

@@ -11,11 +11,13 @@ import {
   type BeginDeletion,
   type BeginUpload,
   type ClaimCopy,
+  type ClaimSweep,
   type CommitUpload,
   type CopyFrom,
   type CreateImageRequest,
   type ExternalLocation,
   type ImageListQuery,
+  type JudgeBlobs,
   type PutMember,
   type ReplaceMembers,
   type UpdateImageRequest,
@@ -185,6 +187,37 @@ export const replaceMembersSchema = Joi.object<ReplaceMembers>({
     .max(5000)
     .required(),
   memberQuota: memberQuota.required(),
+});
+
+/** Blobs judged in one call. */
+export const MAX_JUDGED_BLOBS = 200;
+
+const blobName = Joi.string().custom((value: string, helpers) => {
+  const [imageId = '', uploadId, ...rest] = value.split('.');
+  const isName = isCanonicalUuid(imageId) && (uploadId === undefined || isCanonicalUuid(uploadId));
+  return isName && rest.length === 0
+    ? value
+    : helpers.message({ custom: '{{#label}} must be the name of a blob' });
+});
+
+export const judgeBlobsSchema = Joi.object<JudgeBlobs>({
+  storeId: text(255).invalid('').required(),
+  confirmAfterSeconds: Joi.number().integer().min(0).max(MAX_INT32).required(),
+  blobs: Joi.array()
+    .items(
+      Joi.object({
+        name: blobName.required(),
+        // Together they stay below the limit of a body.
+        locationUrl: Joi.string().max(4608).required(),
+      }),
+    )
+    .max(MAX_JUDGED_BLOBS)
+    .required(),
+});
+
+export const claimSweepSchema = Joi.object<ClaimSweep>({
+  name: text(64).invalid('').required(),
+  intervalSeconds: Joi.number().integer().min(1).max(MAX_INT32).required(),
 });
 
 const texts = Joi.array().items(Joi.string().allow('').max(255)).max(1000);

@@ -3,7 +3,7 @@ import type { ImageLocation, ImageProperty, ImageRecord, MemberStatus, Visibilit
 import type { ImageStatus } from '../image-status';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 2 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 3 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -223,6 +223,33 @@ export interface ReplaceMembers {
   members: { memberId: string; canShare?: boolean }[];
   /** The most members an image may have; null for no limit. */
   memberQuota: number | null;
+}
+
+/** Asks which blobs of a store no image has. */
+export interface JudgeBlobs {
+  storeId: string;
+  /** A blob without image is an orphan once it was seen so this long ago for the first time. */
+  confirmAfterSeconds: number;
+  blobs: {
+    /** `<image id>` or `<image id>.<upload id>`. */
+    name: string;
+    locationUrl: string;
+  }[];
+}
+
+/** A blob that no image has, nor any upload that runs or waits to be rolled back. */
+export interface UnownedBlob {
+  name: string;
+  /** Wire time by the database's clock. */
+  firstSeenAt: string;
+  /** Seen before, long enough ago: it may be removed. */
+  isOrphan: boolean;
+}
+
+/** Asks to be the one process that does work which is due once per interval. */
+export interface ClaimSweep {
+  name: string;
+  intervalSeconds: number;
 }
 
 export const IMAGE_SORT_KEYS = [

@@ -7,6 +7,7 @@ import {
 } from '@glance/common';
 import { sqlText } from '../db/sql';
 import type { CallScope, TransactionRunner } from '../db/transaction';
+import { requireService } from '../http/require-service';
 import { present, requireFound } from '../images/image-rights';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
@@ -43,6 +44,7 @@ export class CopyService {
     identity: Identity,
     scope: CallScope,
   ): Promise<string> {
+    // Sources may carry credentials.
     requireService(identity);
     return await this.transactions.read(scope, async ({ leases, copies }) => {
       const lease = await leases.find(imageId, uploadId);
@@ -56,12 +58,6 @@ export class CopyService {
       });
     });
   }
-}
-
-/** Sources may carry credentials, and no user ever carries out a copy. */
-function requireService(identity: Identity): void {
-  if (!identity.isAdmin)
-    throw new DomainError('forbidden', 'Copies are carried out by the service');
 }
 
 async function claimCopy(

@@ -1,3 +1,4 @@
+import { BlobService } from '../blobs/blob-service';
 import { CopyService } from '../copies/copy-service';
 import { randomUUID } from 'node:crypto';
 import type {
@@ -25,6 +26,7 @@ export class RegistryWorld {
   readonly deletions: DeletionService;
   readonly members: MemberService;
   readonly copies: CopyService;
+  readonly blobs: BlobService;
 
   constructor(readonly database: Database) {
     this.transactions = new TransactionRunner(database, createRepositories);
@@ -33,6 +35,7 @@ export class RegistryWorld {
     this.deletions = new DeletionService(this.transactions);
     this.members = new MemberService(this.transactions);
     this.copies = new CopyService(this.transactions);
+    this.blobs = new BlobService(this.transactions);
   }
 
   async create(image: NewImage = {}, identity = ADMIN): Promise<ImageRecord> {

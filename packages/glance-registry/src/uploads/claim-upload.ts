@@ -10,7 +10,7 @@ import type { LeaseKind } from './lease-repository';
  * @throws DomainError `quota_exceeded`; `conflict` when the upload id was used before.
  */
 export async function claimUpload(
-  { dialect, usage, leases }: Repositories,
+  { dialect, usage, leases, orphans }: Repositories,
   imageId: string,
   owner: string | null,
   upload: BeginUpload,
@@ -22,7 +22,8 @@ export async function claimUpload(
   // What a copy takes is reserved as it comes.
   if (current && kind === 'upload') checkQuota(current, reservedBytes, upload.storageQuotaBytes);
   await accounts.add(owner, { reservedBytes });
-  const firstAttempt = !(await leases.existFor(imageId));
+  // Nor is a blob remembered whose name it would get, and which a sweep may be about to remove.
+  const firstAttempt = !(await leases.existFor(imageId)) && !(await orphans.existFor(imageId));
   try {
     await leases.insert({
       uploadId: upload.uploadId,

@@ -6,6 +6,7 @@ import {
   checkAgainst,
   checkMemberId,
   claimCopySchema,
+  claimSweepSchema,
   commitUploadSchema,
   CONTRACT_VERSION,
   createImageSchema,
@@ -13,6 +14,7 @@ import {
   imageListQuerySchema,
   imageNotFound,
   invalidRequest,
+  judgeBlobsSchema,
   putMemberSchema,
   replaceMembersSchema,
   toWireTime,
@@ -24,6 +26,7 @@ import {
   type BeginUpload,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimSweep,
   type ClaimedCopy,
   type CommitUpload,
   type ContractInfo,
@@ -35,10 +38,12 @@ import {
   type ImageListQuery,
   type ImageMember,
   type ImageRecord,
+  type JudgeBlobs,
   type MemberStatus,
   type PutMember,
   type ReplaceMembers,
   type SharedImage,
+  type UnownedBlob,
   type UpdateImageRequest,
   type UploadHeartbeat,
   type UploadInfo,
@@ -70,6 +75,7 @@ import {
   putFakeMember,
   replaceFakeMembers,
 } from './fake-members';
+import { FakeBlobs } from './fake-blobs';
 import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
 
@@ -80,6 +86,8 @@ import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './f
 export class FakeRegistry implements Registry {
   private readonly images = new Map<string, FakeImage>();
   private readonly uploads = new Map<string, FakeUpload>();
+  private readonly blobs = new FakeBlobs();
+  private readonly sweeps = new Map<string, number>();
   private nextLocationId = 1;
   private clockOffsetMs = 0;
 
@@ -415,6 +423,23 @@ export class FakeRegistry implements Registry {
     return listFakeSharedImages(this.images.values(), memberId, context.identity);
   }
 
+  async judgeBlobs(request: JudgeBlobs, context: CallContext): Promise<UnownedBlob[]> {
+    await this.enter(context);
+    const checked = checkAgainst(judgeBlobsSchema, request);
+    checkIsService(context.identity);
+    return this.blobs.judge(checked, this.images.values(), this.uploads.values(), this.nowMs());
+  }
+
+  async claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean> {
+    await this.enter(context);
+    const { name, intervalSeconds } = checkAgainst(claimSweepSchema, request);
+    checkIsService(context.identity);
+    const claimedAt = this.sweeps.get(name) ?? -Infinity;
+    if (this.nowMs() - claimedAt < intervalSeconds * 1_000) return false;
+    this.sweeps.set(name, this.nowMs());
+    return true;
+  }
+
   /** Every call starts here: the caller may be gone, and leases may have run out. */
   private async enter({ signal }: CallContext): Promise<void> {
     await Promise.resolve();
@@ -516,7 +541,8 @@ export class FakeRegistry implements Registry {
     if (kind === 'upload') this.checkQuota(upload, upload.reservedBytes);
     if (this.uploads.has(begin.uploadId)) throw conflict(record.id);
     const uploads = [...this.uploads.values()];
-    const firstAttempt = !uploads.some(({ imageId }) => imageId === record.id);
+    const firstAttempt =
+      !uploads.some(({ imageId }) => imageId === record.id) && !this.blobs.knows(record.id);
     transition(image, 'saving');
     image.uploadId = begin.uploadId;
     record.updatedAt = this.now();
@@ -575,6 +601,5 @@ export class FakeRegistry implements Registry {
 }
 
 function checkIsService(identity: Identity): void {
-  if (!identity.isAdmin)
-    throw new DomainError('forbidden', 'Copies are carried out by the service.');
+  if (!identity.isAdmin) throw new DomainError('forbidden', 'This is for the service itself.');
 }

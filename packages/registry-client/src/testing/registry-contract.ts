@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { abandonCases } from './contract/abandon-cases';
+import { blobCases } from './contract/blob-cases';
 import { changeRightsCases } from './contract/change-rights-cases';
 import type { RegistryContractHarness, RegistryUnderTest } from './contract/contract-harness';
 import { ContractWorld } from './contract/contract-world';
@@ -47,6 +48,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('copies', () => copyCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
     describe('sharing', () => memberCases(newWorld));
+    describe('blobs of a store', () => blobCases(newWorld));
     describe('deleting', () => deletionCases(newWorld));
   });
 }

@@ -4,6 +4,7 @@ import { Bench } from './bench';
 import { describeDeleting } from './delete-cases';
 import { describeErrors } from './error-cases';
 import { describeReading } from './get-cases';
+import { describeListing } from './list-cases';
 import type { StoreHarness } from './harness';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -20,6 +21,7 @@ export function describeStoreConformance(name: string, harness: StoreHarness): v
     afterEach(() => bench.tearDown(), timeoutMs);
     if (harness.capabilities.add) describeAdding(bench, timeoutMs);
     if (harness.capabilities.delete) describeDeleting(bench);
+    if (harness.capabilities.list) describeListing(bench);
     describeReading(bench);
     describeErrors(bench);
   });

@@ -39,6 +39,15 @@ export function describeErrors(bench: Bench): void {
       });
     }
 
+    if (!capabilities.list) {
+      it('that cannot list refuses to', async () => {
+        await expect(bench.store.listBlobs().next()).rejects.toMatchObject({
+          code: 'store_get_unsupported',
+          details: { store: STORE_ID },
+        });
+      });
+    }
+
     it('has nothing unfinished when it is new', async () => {
       expect(await bench.store.listUnfinished()).toEqual([]);
       const name = { imageId: randomUUID(), uploadId: randomUUID() };
@@ -92,6 +101,7 @@ export function describeErrors(bench: Bench): void {
         ['sizeOf', () => bench.store.sizeOf(location)],
       ];
       if (capabilities.delete) attempts.push(['delete', () => bench.store.delete(location)]);
+      if (capabilities.list) attempts.push(['listBlobs', () => bench.store.listBlobs().next()]);
       if (capabilities.add) {
         const name = { imageId: randomUUID(), uploadId: randomUUID() };
         const source = sourceOf(Buffer.from('x'));

@@ -2,6 +2,7 @@ import { upstreamSchema } from './20261121000000-upstream-schema';
 import { registryTables } from './20261121000100-registry-tables';
 import { registryIndexes } from './20261121000200-registry-indexes';
 import { copies } from './20261121000210-copies';
+import { orphans } from './20261121000220-orphans';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
 import type { Migration } from './migration';
@@ -12,6 +13,7 @@ export const MIGRATIONS: readonly Migration[] = [
   registryTables,
   registryIndexes,
   copies,
+  orphans,
   locationStoreKey,
   contractHead,
 ];

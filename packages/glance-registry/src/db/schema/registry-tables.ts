@@ -3,6 +3,7 @@ import {
   autoIncrement,
   column,
   index,
+  unique,
   varchar,
   type IndexDefinition,
   type TableDefinition,
@@ -110,6 +111,34 @@ export const COPIES_TABLE: TableDefinition = {
   primaryKey: ['image_id'],
   indexes: [index('registry_copies_next_attempt', 'next_attempt_at')],
 };
+
+/** What the search for blobs without image remembers, and when it was last begun. */
+export const ORPHAN_TABLES: readonly TableDefinition[] = [
+  {
+    // Blobs that no image had when they were last looked at.
+    name: 'registry_orphans',
+    columns: [
+      autoIncrement('id', 'bigint'),
+      varchar('store_id', 255, { binary: true }),
+      varchar('name', 73, { binary: true }),
+      varchar('image_id', 36, { binary: true }),
+      column('first_seen_at', 'datetime'),
+      column('last_seen_at', 'datetime'),
+    ],
+    primaryKey: ['id'],
+    indexes: [
+      unique('registry_orphans_blob', 'store_id', 'name'),
+      index('registry_orphans_image', 'image_id'),
+      index('registry_orphans_last_seen', 'last_seen_at'),
+    ],
+  },
+  {
+    // Work that one process does for all of them, once per interval.
+    name: 'registry_sweeps',
+    columns: [varchar('name', 64, { binary: true }), column('claimed_at', 'datetime')],
+    primaryKey: ['name'],
+  },
+];
 
 /** Columns by which lists are ordered; `id` is ordered by its key. */
 export const SORTED_COLUMNS = [

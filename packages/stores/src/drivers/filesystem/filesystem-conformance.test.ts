@@ -11,7 +11,7 @@ describe.each<[string, StoreOptions]>([
   ['filesystem, not synced', { filesystem_store_sync: 'false' }],
 ])('%s', (name, options) => {
   describeStoreConformance(name, {
-    capabilities: { add: true, delete: true, partialRead: true },
+    capabilities: { add: true, delete: true, partialRead: true, list: true },
     boundedMemory: true,
     forgedLocations: [
       'file:///etc/passwd',

@@ -299,6 +299,55 @@ describe('filesystem store', () => {
     });
   });
 
+  describe('listing', () => {
+    const namesOf = async (listing: InstrumentedStore): Promise<string[]> => {
+      const names: string[] = [];
+      for await (const { name } of listing.listBlobs()) names.push(name);
+      return names.sort();
+    };
+
+    it('passes over everything that is no blob of a service', async () => {
+      const { datadir } = directory;
+      const [blob, other] = [newName(), newName()];
+      await writeFile(join(datadir, blob.imageId), 'blob');
+      await writeFile(join(datadir, 'notes.txt'), 'of the operator');
+      await writeFile(join(datadir, `${other.imageId}.bak`), 'of the operator');
+      await writeFile(join(datadir, other.imageId.toUpperCase()), 'of the operator');
+      await writeFile(join(datadir, `${other.imageId}.${other.uploadId}.1`), 'of the operator');
+      await mkdir(join(datadir, other.imageId));
+      await writeFile(join(datadir, other.imageId, newName().imageId), 'in a directory below');
+      await writeFile(join(datadir, '.part', newName().imageId), 'in the part directory');
+      await symlink(join(datadir, blob.imageId), join(datadir, newName().imageId));
+      expect(await namesOf(store)).toEqual([blob.imageId]);
+    });
+
+    it('takes the age from the last write', async () => {
+      const path = join(directory.datadir, newName().imageId);
+      await writeFile(path, 'old');
+      const time = Date.now() / 1000 - 7200;
+      await utimes(path, time, time);
+      const ages: number[] = [];
+      for await (const { ageSeconds } of store.listBlobs()) ages.push(ageSeconds);
+      expect(ages).toEqual([expect.any(Number)]);
+      expect(ages[0]).toBeGreaterThanOrEqual(7200);
+    });
+
+    it('covers all data directories', async () => {
+      const [one, two] = [join(directory.datadir, 'one'), join(directory.datadir, 'two')];
+      const both = await directory.open({ filesystem_store_datadirs: [`${one}:1`, `${two}:2`] });
+      const [first, second] = [newName().imageId, newName().imageId].sort();
+      await writeFile(join(one, first ?? ''), '1');
+      await writeFile(join(two, second ?? ''), '2');
+      expect(await namesOf(both)).toEqual([first, second]);
+    });
+
+    it('takes an unmounted disk for a failure, not for an empty store', async () => {
+      await rename(directory.datadir, `${directory.datadir}-elsewhere`);
+      await mkdir(directory.datadir);
+      await expect(namesOf(store)).rejects.toMatchObject({ code: 'store_unavailable' });
+    });
+  });
+
   it('takes an unmounted disk for a failure, not for deleted blobs', async () => {
     const { locationUrl } = await addSettled(store, { ...newName(), source: text('bytes') });
     await rename(directory.datadir, directory.path('unmounted'));

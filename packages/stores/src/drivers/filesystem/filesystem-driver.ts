@@ -12,6 +12,7 @@ import type {
   OpenedBlob,
   StoreContext,
   StoreDriver,
+  StoredBlob,
   StoreType,
   UnfinishedBlob,
   UnfinishedFate,
@@ -31,6 +32,7 @@ import { chooseDirectory, prepareDataDirectory } from './data-directory';
 import type { DataDirectory } from './data-directory';
 import { FILESYSTEM_OPTIONS, readFilesystemOptions } from './filesystem-options';
 import type { FilesystemSettings } from './filesystem-options';
+import { listDirectory } from './list-directory';
 import { metadataFor, readMountMetadata } from './mount-metadata';
 import type { MountMetadata } from './mount-metadata';
 import { listParts, partDirectory, partName, removePart } from './part-directory';
@@ -46,7 +48,7 @@ import { writeBlob } from './write-blob';
  */
 export class FilesystemDriver implements StoreDriver {
   readonly schemes = SCHEMES;
-  readonly capabilities = { add: true, delete: true, partialRead: true };
+  readonly capabilities = { add: true, delete: true, partialRead: true, list: true };
   readonly properties: Readonly<Record<string, unknown>>;
   readonly metadataTimeoutMs: number | undefined;
 
@@ -135,6 +137,14 @@ export class FilesystemDriver implements StoreDriver {
       if (this.settings.sync) await syncDirectory(dirname(place.path));
     } catch (error) {
       throw toDeleteError(await asMissing(error, place.directory));
+    }
+  }
+
+  async *listBlobs(): AsyncGenerator<StoredBlob, undefined> {
+    try {
+      for (const { path } of this.directories) yield* listDirectory(path);
+    } catch (error) {
+      throw toReadError(error);
     }
   }
 

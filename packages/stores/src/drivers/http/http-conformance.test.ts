@@ -3,7 +3,7 @@ import { BlobServer } from '../../../testing/blob-server';
 import { loopbackDriver } from '../../../testing/loopback-driver';
 
 describeStoreConformance('http', {
-  capabilities: { add: false, delete: false, partialRead: false },
+  capabilities: { add: false, delete: false, partialRead: false, list: false },
   boundedMemory: true,
   forgedLocations: [
     'http://',

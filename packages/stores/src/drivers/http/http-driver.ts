@@ -12,6 +12,7 @@ import type {
   OpenedBlob,
   StoreContext,
   StoreDriver,
+  StoredBlob,
   StoreType,
   UnfinishedBlob,
 } from '../../store-driver';
@@ -28,7 +29,7 @@ const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
  */
 export class HttpDriver implements StoreDriver {
   readonly schemes = ['http', 'https'];
-  readonly capabilities = { add: false, delete: false, partialRead: false };
+  readonly capabilities = { add: false, delete: false, partialRead: false, list: false };
   readonly properties = {};
   readonly metadataTimeoutMs: number;
   private readonly fetcher: OutboundFetcher;
@@ -78,6 +79,10 @@ export class HttpDriver implements StoreDriver {
 
   delete(): Promise<void> {
     return Promise.reject(readOnly());
+  }
+
+  listBlobs(): AsyncIterable<StoredBlob> {
+    throw new DomainError('store_get_unsupported', 'This store cannot be listed.');
   }
 
   listUnfinished(): Promise<UnfinishedBlob[]> {

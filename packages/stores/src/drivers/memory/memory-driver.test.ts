@@ -2,7 +2,7 @@ import { describeStoreConformance } from '../../conformance';
 import { MemoryDriver } from './memory-driver';
 
 describeStoreConformance('memory', {
-  capabilities: { add: true, delete: true, partialRead: true },
+  capabilities: { add: true, delete: true, partialRead: true, list: true },
   boundedMemory: false,
   create() {
     const driver = new MemoryDriver();

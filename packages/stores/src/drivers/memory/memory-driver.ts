@@ -6,6 +6,7 @@ import {
   storeFull,
   storeUnavailable,
 } from '../../store-errors';
+import { parseBlobName } from '../../store-driver';
 import { readOptions } from '../../store-options';
 import type { StoreOptionTable, StoreOptions } from '../../store-options';
 import type {
@@ -17,6 +18,7 @@ import type {
   OpenedBlob,
   StoreContext,
   StoreDriver,
+  StoredBlob,
   StoreType,
   UnfinishedBlob,
   UnfinishedFate,
@@ -47,7 +49,7 @@ interface MemorySettings {
 /** Blobs in the memory of one process: for tests and trials. Everything is lost on exit. */
 export class MemoryDriver implements StoreDriver {
   readonly schemes = ['memory'];
-  readonly capabilities = { add: true, delete: true, partialRead: true };
+  readonly capabilities = { add: true, delete: true, partialRead: true, list: true };
   readonly properties = {};
 
   private readonly blobs = new Map<string, Buffer>();
@@ -129,6 +131,14 @@ export class MemoryDriver implements StoreDriver {
       this.blobAt(locationUrl);
       this.blobs.delete(parseLocation(locationUrl) ?? '');
     });
+  }
+
+  async *listBlobs(): AsyncGenerator<StoredBlob, undefined> {
+    for (const [name, { length }] of await this.guarded(() => [...this.blobs])) {
+      const parsed = parseBlobName(name);
+      if (parsed === undefined) continue;
+      yield { ...parsed, name, locationUrl: toLocation(name), sizeBytes: length, ageSeconds: 0 };
+    }
   }
 
   /** Nothing survives the process: these are adds that succeeded and are not settled. */

@@ -1,0 +1,77 @@
+import type { Registry } from '@glance/registry-client';
+import { RepeatedTask, type Logger } from '@glance/service-kit';
+import type { StoreSet } from '@glance/stores';
+import type { ApiConfig } from './config';
+import { DeletionSweeper } from './images/deletion-sweeper';
+import { OrphanSweeper } from './images/orphan-sweeper';
+import { UnfinishedSweeper } from './images/unfinished-sweeper';
+
+/** What repairs the stores, in the service and by hand. */
+export interface Sweepers {
+  unfinished: UnfinishedSweeper;
+  deletions: DeletionSweeper;
+  orphans: OrphanSweeper;
+}
+
+interface SweeperParts {
+  registry: Registry;
+  stores: StoreSet;
+  logger: Logger;
+}
+
+export function createSweepers(
+  { DEFAULT: options, orphans }: ApiConfig,
+  parts: SweeperParts,
+): Sweepers {
+  return {
+    unfinished: new UnfinishedSweeper(parts),
+    deletions: new DeletionSweeper({
+      ...parts,
+      graceSeconds: options.deletion_grace,
+      scrubAfterSeconds: options.delayed_delete ? options.scrub_time : 0,
+    }),
+    orphans: new OrphanSweeper({
+      ...parts,
+      minimumAgeSeconds: orphans.minimum_age,
+      confirmAfterSeconds: orphans.confirm_after,
+    }),
+  };
+}
+
+/** Asked so often, a run begins at most a tenth of its interval late, whatever process does it. */
+const ASKED_PER_INTERVAL = 10;
+
+/** The sweepers at work beside the requests. */
+export function sweeperTasks(
+  config: ApiConfig,
+  sweepers: Sweepers,
+  logger: Logger,
+): RepeatedTask[] {
+  const { sweep_interval: intervalSeconds, dry_run: dryRun, max_deletes: max } = config.orphans;
+  const orphans: RepeatedTask = new RepeatedTask({
+    name: 'The search for blobs without image',
+    intervalMs: (intervalSeconds * 1000) / ASKED_PER_INTERVAL,
+    logger,
+    work: () =>
+      sweepers.orphans.sweepIfDue(intervalSeconds, {
+        remove: !dryRun,
+        maxDeletes: max,
+        isCancelled: () => orphans.isClosed,
+      }),
+  });
+  return [
+    new RepeatedTask({
+      name: 'The search for what uploads left behind',
+      intervalMs: config.transfer.sweep_interval * 1000,
+      logger,
+      work: () => sweepers.unfinished.sweep(),
+    }),
+    new RepeatedTask({
+      name: 'The search for deletions to finish',
+      intervalMs: config.DEFAULT.wakeup_time * 1000,
+      logger,
+      work: () => sweepers.deletions.sweep(),
+    }),
+    ...(intervalSeconds === 0 ? [] : [orphans]),
+  ];
+}

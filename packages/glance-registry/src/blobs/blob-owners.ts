@@ -1,0 +1,75 @@
+import { hasFourByteCharacter } from '@glance/common';
+import { isOneOf, selectRows, sql, sqlText, type Sql } from '../db/sql';
+import type { Repositories } from '../repositories';
+
+export interface BlobToJudge {
+  /** `<image id>` or `<image id>.<upload id>`. */
+  name: string;
+  imageId: string;
+  locationUrl: string;
+}
+
+/** The data is there, or waits to be removed; upstream marks rows in either way. */
+const HOLDS_DATA = sqlText("(status <> 'deleted' OR deleted = 0)");
+
+/**
+ * The names of those blobs that are, or may be, of an image. In doubt a blob has an owner:
+ *
+ * - Locations are compared by their last part, because the directory of an adopted database may be
+ *   spelled in another way. A directory of another store with the same name counts, too.
+ * - A location that is no URL is encrypted (upstream's `metadata_encryption_key`): it may be any.
+ * - While an upload is not ended, its blob has no location yet. Upstream's uploads have no lease.
+ */
+export async function findOwned(
+  { connection }: Repositories,
+  blobs: readonly BlobToJudge[],
+): Promise<Set<string>> {
+  const imageIds = [...new Set(blobs.map(({ imageId }) => imageId))];
+  const textsOf = async (query: Sql): Promise<string[]> =>
+    (await selectRows<{ found: string }>(connection, query)).map((row) => row.found.toLowerCase());
+
+  // Uploads first: one that is over by now has its location already, for the next statements.
+  const uploading = await textsOf(
+    sql`SELECT image_id AS found FROM registry_leases
+      WHERE finished_at IS NULL AND ${isOneOf(sqlText('image_id'), imageIds)}
+      UNION SELECT id AS found FROM images
+      WHERE deleted = 0 AND status IN ('saving', 'uploading', 'importing')
+        AND ${isOneOf(sqlText('id'), imageIds)}`,
+  );
+  const ownLocations = await selectRows<{ image_id: string; value: string }>(
+    connection,
+    sql`SELECT image_id, value FROM image_locations
+      WHERE ${HOLDS_DATA} AND ${isOneOf(sqlText('image_id'), imageIds)}`,
+  );
+  // What the 3-byte tables cannot hold is in none of them.
+  const urls = blobs.map(({ locationUrl }) => locationUrl);
+  const exactLocations = await textsOf(
+    sql`SELECT value AS found FROM image_locations WHERE ${HOLDS_DATA}
+      AND ${isOneOf(
+        sqlText('value'),
+        urls.filter((url) => !hasFourByteCharacter(url)),
+      )}`,
+  );
+
+  const owners = new Set(uploading);
+  const lastParts = new Set<string>();
+  for (const { image_id: imageId, value } of ownLocations) {
+    if (isUrl(value)) lastParts.add(`${imageId}/${value.split('/').at(-1) ?? ''}`.toLowerCase());
+    else owners.add(imageId.toLowerCase());
+  }
+  const exact = new Set(exactLocations);
+  return new Set(
+    blobs
+      .filter(
+        ({ name, imageId, locationUrl }) =>
+          owners.has(imageId) ||
+          lastParts.has(`${imageId}/${name}`) ||
+          exact.has(locationUrl.toLowerCase()),
+      )
+      .map(({ name }) => name),
+  );
+}
+
+function isUrl(location: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(location);
+}
