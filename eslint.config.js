@@ -11,6 +11,7 @@ const DIRECTIONS = {
   'registry-client': ['common'],
   'glance-registry': ['common', 'service-kit'],
   'glance-api': ['common', 'service-kit', 'stores', 'registry-client'],
+  'glance-manage': ['service-kit', 'glance-registry', 'glance-api'],
 };
 
 const NO_EXPRESS = ['common', 'stores', 'registry-client'];

@@ -92,7 +92,7 @@ function syncDatabase() {
   const result = spawnSync(
     process.execPath,
     [
-      program('glance-registry/bin/glance-manage.js'),
+      program('glance-manage/bin/glance-manage.js'),
       '--config-file',
       path.join(data, 'registry.conf'),
       'db',

@@ -6,7 +6,7 @@ import { freePorts, runToEnd, startServer, untilReady } from './processes.mjs';
 
 const API = path.join(ROOT, 'packages/glance-api/bin/glance-api.js');
 const REGISTRY = path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js');
-const MANAGE = path.join(ROOT, 'packages/glance-registry/bin/glance-manage.js');
+const MANAGE = path.join(ROOT, 'packages/glance-manage/bin/glance-manage.js');
 
 /** Configuration files and database of one deployment of the built services. */
 export class OurServices {

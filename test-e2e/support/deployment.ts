@@ -13,7 +13,7 @@ export const ROOT = path.resolve(__dirname, '../..');
 const PROGRAMS = {
   'glance-api': path.join(ROOT, 'packages/glance-api/bin/glance-api.js'),
   'glance-registry': path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js'),
-  'glance-manage': path.join(ROOT, 'packages/glance-registry/bin/glance-manage.js'),
+  'glance-manage': path.join(ROOT, 'packages/glance-manage/bin/glance-manage.js'),
 };
 
 export type DatabaseKind = 'sqlite' | 'mysql';
@@ -116,6 +116,19 @@ export class Deployment {
       ...args,
     ]);
     return stdout;
+  }
+
+  /** `glance-manage store …` with the configuration of the first api. */
+  async manageStore(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+    const file = path.join(this.directory, 'api-0.conf');
+    const argv = [PROGRAMS['glance-manage'], '--config-file', file, 'store', ...args];
+    try {
+      const { stdout, stderr } = await run(process.execPath, argv);
+      return { code: 0, out: stdout, err: stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { code, out: stdout, err: stderr };
+    }
   }
 
   /** Starts a service again with the configuration it had. */

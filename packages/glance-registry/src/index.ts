@@ -10,4 +10,5 @@ export {
   REGISTRY_DEFAULT_FILES,
   REGISTRY_OPTIONS,
 } from './config';
+export { dbUsage, runManage } from './manage/run-manage';
 export { SchemaOutdatedError } from './db/migrator';

@@ -11,6 +11,7 @@ export * from './http/http-status';
 export * from './http/json-body';
 export * from './http/request-id';
 export * from './logger';
+export * from './process/manage-invocation';
 export * from './process/repeated-task';
 export * from './process/run-http-program';
 export * from './process/run-service';

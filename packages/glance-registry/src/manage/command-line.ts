@@ -18,6 +18,7 @@ export const COMMAND_VALUES = {
   purge: ['age_in_days', 'max_rows'],
   purge_images_table: ['age_in_days', 'max_rows'],
   audit_usage: [],
+  expire_leases: [],
 } as const satisfies Record<string, readonly string[]>;
 
 export type CommandName = keyof typeof COMMAND_VALUES;

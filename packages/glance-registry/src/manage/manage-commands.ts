@@ -4,10 +4,11 @@ import { migrateUp, pendingMigrations } from '../db/migrator';
 import { MIGRATION_PHASES, type MigrationPhase } from '../db/migrations/migration';
 import { readAlembicHeads } from '../db/schema/alembic';
 import type { ProgressReport } from '../db/schema/schema-editor';
-import { silentLogger } from '@glance/service-kit';
+import { OperatorLog, silentLogger } from '@glance/service-kit';
 import { TransactionRunner } from '../db/transaction';
 import { auditUsage } from '../quota/usage-audit';
 import { createRepositories, type Repositories } from '../repositories';
+import { expireLeases } from '../uploads/lease-sweeper';
 import type { CommandName } from './command-line';
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from '../db/purge';
 
@@ -114,6 +115,14 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
         ? 'Every quota account is right.'
         : `Repaired ${repairs.length} quota accounts.`,
     );
+    return 0;
+  },
+
+  async expire_leases({ database, print }) {
+    const transactions = new TransactionRunner<Repositories>(database, createRepositories);
+    const log = new OperatorLog({ print, printError: print });
+    const ended = await expireLeases(transactions, log);
+    print(ended === 0 ? 'No upload is overdue.' : `Rolled back ${ended} uploads.`);
     return 0;
   },
 };

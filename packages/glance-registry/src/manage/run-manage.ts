@@ -1,25 +1,11 @@
 import { describeError } from '@glance/common';
-import { ConfigError, loadConfig } from '@glance/service-kit';
+import { ConfigError, MANAGE_EXIT, loadConfig, type ManageInvocation } from '@glance/service-kit';
 import { MANAGE_DEFAULT_FILES, MANAGE_OPTIONS, requireConnection } from '../config';
 import { createDatabase } from '../db/create-database';
 import { COMMAND_VALUES, readCommand, takeCommandOptions } from './command-line';
 import { COMMANDS, CommandFailure } from './manage-commands';
 
-export interface ManageInvocation {
-  /** Command line after the program name. */
-  argv: readonly string[];
-  env: Readonly<Record<string, string | undefined>>;
-  defaultFiles?: readonly string[];
-  print: (line: string) => void;
-  printError: (line: string) => void;
-  /** Somebody watches: long work says how far it is. */
-  isTerminal: boolean;
-}
-
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-
-/** glance-manage as a function. @returns the exit code. */
+/** `glance-manage db …` as a function. @returns the exit code. */
 export async function runManage(invocation: ManageInvocation): Promise<number> {
   const { print, printError } = invocation;
   try {
@@ -32,8 +18,8 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
     });
     const command = readCommand(positionals, values);
     if (command.name === undefined) {
-      printError(usage());
-      return EXIT_USAGE;
+      printError(dbUsage());
+      return MANAGE_EXIT.usage;
     }
     const database = createDatabase({
       url: requireConnection(config.database.connection),
@@ -54,11 +40,12 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
   } catch (error) {
     const known = error instanceof CommandFailure || error instanceof ConfigError;
     printError(known ? error.message : `ERROR: ${describeError(error)}`);
-    return EXIT_FAILED;
+    return MANAGE_EXIT.failed;
   }
 }
 
-function usage(): string {
+/** The commands, one a line, as shown to who gives none. */
+export function dbUsage(): string {
   const commands = Object.entries(COMMAND_VALUES).map(
     ([name, values]) =>
       `  glance-manage db ${name}${values.map((value) => ` [--${value} N]`).join('')}`,

@@ -1,9 +1,9 @@
-import { runManage } from '../manage/run-manage';
+import { runGlanceManage } from '..';
 
 // A new SQLite file is not for everybody on the host.
 process.umask(0o027);
 
-void runManage({
+void runGlanceManage({
   argv: process.argv.slice(2),
   env: process.env,
   print: (line) => process.stdout.write(`${line}\n`),

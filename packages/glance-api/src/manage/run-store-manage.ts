@@ -1,0 +1,90 @@
+import { SERVICE_IDENTITY, describeError } from '@glance/common';
+import { checkContract, type Registry } from '@glance/registry-client';
+import {
+  ConfigError,
+  MANAGE_EXIT,
+  OperatorLog,
+  loadConfig,
+  newRequestId,
+  readServiceKey,
+  type ManageInvocation,
+} from '@glance/service-kit';
+import { StoreConfigurationError, StoreSet } from '@glance/stores';
+import { createRegistryClient } from '../composition';
+import { API_DEFAULT_FILES, API_OPTIONS, type ApiConfig } from '../config';
+import { RELEASE } from '../release';
+import { storeSettings } from '../store-settings';
+import { createSweepers } from '../sweepers';
+import {
+  readStoreCommand,
+  storeUsage,
+  takeStoreOptions,
+  type StoreCommandName,
+  type StoreCommandOptions,
+} from './store-command-line';
+import { STORE_COMMANDS } from './store-commands';
+
+/**
+ * `glance-manage store …` as a function: the sweepers of glance-api, once, with its configuration.
+ * @returns the exit code.
+ */
+export async function runStoreManage(invocation: ManageInvocation): Promise<number> {
+  const { printError } = invocation;
+  try {
+    const { rest, options } = takeStoreOptions(invocation.argv);
+    const { config, positionals, secrets } = loadConfig(API_OPTIONS, {
+      // What the service reads of its environment is meant for this, too.
+      program: 'glance-api',
+      argv: rest,
+      env: invocation.env,
+      defaultFiles: invocation.defaultFiles ?? API_DEFAULT_FILES,
+    });
+    const command = readStoreCommand(positionals, options);
+    if (command === undefined) {
+      printError(storeUsage());
+      return MANAGE_EXIT.usage;
+    }
+    const serviceKey = readServiceKey(config.service_auth);
+    const hidden = serviceKey === undefined ? secrets : [...secrets, serviceKey];
+    const log = new OperatorLog(invocation, hidden);
+    // Of its own: a call that failed and was repeated is no failure of the command.
+    const registry = createRegistryClient(config, {
+      logger: new OperatorLog(invocation, hidden),
+      release: RELEASE,
+    });
+    try {
+      await runCommand(command, options, config, registry, invocation, log);
+    } finally {
+      registry.close();
+    }
+    return log.problems === 0 ? MANAGE_EXIT.ok : MANAGE_EXIT.failed;
+  } catch (error) {
+    const known = error instanceof ConfigError || error instanceof StoreConfigurationError;
+    printError(known ? error.message : `ERROR: ${describeError(error)}`);
+    return MANAGE_EXIT.failed;
+  }
+}
+
+async function runCommand(
+  command: StoreCommandName,
+  options: StoreCommandOptions,
+  config: ApiConfig,
+  registry: Registry,
+  { print, printError, isTerminal }: ManageInvocation,
+  log: OperatorLog,
+): Promise<void> {
+  await checkContract(registry, { identity: SERVICE_IDENTITY, requestId: newRequestId() });
+  const warn = (message: string): void => printError(`WARNING: ${message}`);
+  const stores = await StoreSet.create(storeSettings(config, warn), { warn });
+  try {
+    await STORE_COMMANDS[command]({
+      config,
+      sweepers: createSweepers(config, { registry, stores, logger: log }),
+      options,
+      print,
+      report: isTerminal ? printError : () => undefined,
+    });
+  } finally {
+    await stores.close();
+  }
+}

@@ -1,0 +1,1 @@
+export { runGlanceManage } from './run-glance-manage';
