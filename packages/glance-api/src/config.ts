@@ -227,6 +227,8 @@ export const API_OPTIONS = {
     sweep_interval: integerOption({
       help: 'Seconds between two searches for blobs in the stores that no image has, for all api processes together; 0 for none.',
       default: 86_400,
+      // The registry forgets after a week what was not seen again.
+      max: 6 * 86_400,
     }),
     dry_run: booleanOption({
       help: 'Only tell in the log how many such blobs there are. Otherwise the search removes them.',

@@ -158,7 +158,10 @@ export class InstrumentedStore {
     await this.metadataCall('delete', () => this.driver.delete(locationUrl));
   }
 
-  /** @throws as the driver; `store_get_unsupported` where the store cannot tell. */
+  /**
+   * Every step has the time of a metadata call and counts as one.
+   * @throws as the driver; `store_get_unsupported` where the store cannot tell.
+   */
   async *listBlobs(): AsyncGenerator<StoredBlob, undefined> {
     if (!this.capabilities.list) {
       throw this.ownError('store_get_unsupported', 'Listing this store is not supported.');
