@@ -3,6 +3,8 @@ import { RegistryWorld, memberOf } from '../testing/registry-world';
 import { describeEachDatabase } from '../testing/test-databases';
 import { auditUsage } from './usage-audit';
 
+jest.setTimeout(60_000);
+
 describeEachDatabase('the usage audit', (current) => {
   let world: RegistryWorld;
 
@@ -45,7 +47,7 @@ describeEachDatabase('the usage audit', (current) => {
       { length: 1001 },
       (_, index) => `owner-${String(index).padStart(4, '0')}`,
     );
-    const row = { used_bytes: 1, reserved_bytes: 0, created_at: '2026-01-01 00:00:00' };
+    const row = { used_bytes: 0, reserved_bytes: 0, created_at: '2026-01-01 00:00:00' };
     for (let start = 0; start < names.length; start += 100) {
       const rows = names.slice(start, start + 100).map((owner) => ({
         ...row,
@@ -54,15 +56,14 @@ describeEachDatabase('the usage audit', (current) => {
       }));
       await world.database.knex('registry_quota_usage').insert(rows);
     }
+    await drift('owner-1000', { used_bytes: 1 });
     const progress: number[] = [];
     const repairs = await auditUsage({
       transactions: world.transactions,
       logger: silentLogger,
       onProgress: (accounts) => progress.push(accounts),
     });
-    expect(repairs.map(({ owner }) => owner).filter((owner) => owner.startsWith('owner-'))).toEqual(
-      names,
-    );
+    expect(repairs.map(({ owner }) => owner)).toEqual(['owner-1000']);
     expect(progress.length).toBeGreaterThan(2);
   });
 
