@@ -312,7 +312,7 @@ describe('calls to a registry', () => {
 
     it('reports the reason of the registry when a commit runs out of time', async () => {
       const peer = await play(wireError(503, 'database_unavailable'));
-      const error = await rejection(commit(connectTo(peer), { timeoutMs: 200 }));
+      const error = await rejection(commit(connectTo(peer), { timeoutMs: 1000 }));
       expect(error.code).toBe('database_unavailable');
     });
 
