@@ -112,10 +112,8 @@ export class ImageUploader {
   async transfer(transfer: Transfer, lease: UploadLease): Promise<ImageRecord> {
     const { registry, logger, hashPool } = this.options;
     const { imageId, context, announcedBytes } = transfer;
-    const ending = AbortSignal.any([
-      this.options.shutdown,
-      ...(transfer.signal === undefined ? [] : [transfer.signal]),
-    ]);
+    // Not AbortSignal.any: a signal that lives as long as the process remembers all it was part of.
+    const endings = [this.options.shutdown, transfer.signal].filter((each) => each !== undefined);
     const source: UploadSource = new UploadSource(transfer.body(), hashPool, {
       maxBytes: this.options.imageSizeCapBytes,
       tooLargeMessage: `Denying attempt to upload image larger than ${this.options.imageSizeCapBytes} bytes.`,
@@ -137,8 +135,8 @@ export class ImageUploader {
     const onShutdown = (): void => {
       source.abort(new DomainError('shutting_down', 'The service is being stopped; try again.'));
     };
-    ending.addEventListener('abort', onShutdown);
-    if (ending.aborted) onShutdown();
+    for (const ending of endings) ending.addEventListener('abort', onShutdown);
+    if (endings.some(({ aborted }) => aborted)) onShutdown();
 
     let added: AddedBlob | undefined;
     try {
@@ -174,7 +172,7 @@ export class ImageUploader {
       keeper.stop();
       return await this.giveUp(transfer, lease.uploadId, added, error);
     } finally {
-      ending.removeEventListener('abort', onShutdown);
+      for (const ending of endings) ending.removeEventListener('abort', onShutdown);
       await source.close();
     }
   }
