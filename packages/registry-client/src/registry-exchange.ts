@@ -1,4 +1,4 @@
-import axios, { isAxiosError, type AxiosInstance } from 'axios';
+import axios, { AxiosHeaders, isAxiosError, type InternalAxiosRequestConfig } from 'axios';
 import type { RegistryAgents } from './bounded-connect-agents';
 import { FailedTry } from './failed-try';
 
@@ -29,24 +29,24 @@ const UNREACHED = new Set([
   'ETIMEDOUT',
 ]);
 
+/** Axios below its interceptors, transforms and merging of defaults: every request waits for this. */
+const sendByHttp = axios.getAdapter('http');
+
 /** One request and its whole answer, whatever its status. Nothing is retried or followed here. */
 export class RegistryExchange {
-  private readonly http: AxiosInstance;
+  private readonly config: Omit<InternalAxiosRequestConfig, 'headers'>;
 
   constructor(agents: RegistryAgents, maxAnswerBytes: number) {
-    this.http = axios.create({
+    this.config = {
       ...agents,
-      adapter: 'http',
       // The registry is a private peer: HTTP_PROXY and friends are meant for the outside.
       proxy: false,
       maxRedirects: 0,
       decompress: false,
       maxContentLength: maxAnswerBytes,
       responseType: 'arraybuffer',
-      transformRequest: [(body: unknown) => body],
-      transformResponse: [(body: unknown) => body],
       validateStatus: () => true,
-    });
+    };
   }
 
   /**
@@ -66,14 +66,15 @@ export class RegistryExchange {
     }, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const response = await this.http.request<Buffer>({
+      const response = await sendByHttp({
+        ...this.config,
         method: request.method,
         url: request.url,
-        headers: request.headers,
+        headers: new AxiosHeaders(request.headers),
         data: request.body,
         signal: giveUp.signal,
       });
-      return { status: response.status, body: response.data };
+      return { status: response.status, body: response.data as Buffer };
     } catch (error) {
       if (timedOut) {
         const message = `no answer within ${Math.round(timeoutMs)} ms`;

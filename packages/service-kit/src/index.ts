@@ -10,6 +10,7 @@ export * from './http/http-service';
 export * from './http/http-status';
 export * from './http/json-body';
 export * from './http/request-id';
+export * from './http/send-json';
 export * from './logger';
 export * from './process/manage-invocation';
 export * from './process/repeated-task';

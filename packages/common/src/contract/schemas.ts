@@ -283,11 +283,22 @@ export const identitySchema = Joi.object<Identity>({
  * @throws DomainError `invalid_request` that names the first field at fault.
  */
 export function checkAgainst<T>(schema: Joi.ObjectSchema<T>, value: unknown): T {
-  const result = schema.required().validate(value, { convert: false, abortEarly: true });
+  const result = prepared(schema).validate(value);
   if (result.error) {
     throw new DomainError('invalid_request', result.error.message.replaceAll('"', "'"));
   }
   return result.value;
+}
+
+const preparedSchemas = new WeakMap<Joi.Schema, Joi.Schema>();
+
+/** The schema with the rules of every check. Made once: joi copies the whole schema for it. */
+function prepared<T>(schema: Joi.ObjectSchema<T>): Joi.ObjectSchema<T> {
+  const known = preparedSchemas.get(schema) as Joi.ObjectSchema<T> | undefined;
+  if (known) return known;
+  const made = schema.required().prefs({ convert: false, abortEarly: true });
+  preparedSchemas.set(schema, made);
+  return made;
 }
 
 /** @throws DomainError `invalid_request` for an id that no member can have. */

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { stat, type BigIntStats } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeError } from '@glance/common';
 import type { Logger } from '@glance/service-kit';
@@ -111,17 +111,25 @@ export class Reloaded<T> {
   }
 }
 
-/** Changes with every change of what stands at the paths. */
-async function fingerprint(paths: readonly string[]): Promise<string> {
-  const parts = await Promise.all(paths.map(fingerprintOf));
-  return parts.join('\n');
+/**
+ * Changes with every change of what stands at the paths. Callbacks and one promise, because every
+ * request asks: most paths have no file, and a promise for each would cost a stack trace for each.
+ */
+function fingerprint(paths: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const parts = new Array<string>(paths.length);
+    let missing = paths.length;
+    if (missing === 0) resolve('');
+    paths.forEach((path, index) => {
+      stat(path, { bigint: true }, (error, found) => {
+        parts[index] = error ? (error.code ?? 'unreadable') : stamp(found);
+        missing -= 1;
+        if (missing === 0) resolve(parts.join('\n'));
+      });
+    });
+  });
 }
 
-async function fingerprintOf(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? 'unreadable';
-  }
+function stamp({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }

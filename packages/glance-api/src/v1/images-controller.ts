@@ -10,7 +10,7 @@ import {
   type UpdateImageRequest,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
-import { requestId, type Logger } from '@glance/service-kit';
+import { requestId, sendJson, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
@@ -66,13 +66,13 @@ export class ImagesController {
   constructor(private readonly options: ImagesControllerOptions) {}
 
   index = async (req: Request, res: Response): Promise<void> => {
-    res.json({ images: (await this.list(req)).map(briefImageView) });
+    sendJson(res, { images: (await this.list(req)).map(briefImageView) });
   };
 
   detail = async (req: Request, res: Response): Promise<void> => {
     const caller = identityOf(req);
     const images = await this.list(req);
-    res.json({
+    sendJson(res, {
       images: images.map((image) => imageView(this.options.properties.readable(image, caller))),
     });
   };

@@ -1,5 +1,5 @@
 import { classifyMysqlError, classifySqliteError, type FailureKind } from './database-failure';
-import { sql, sqlText, type Sql, type SqlValue } from './sql';
+import { joinSql, sql, sqlText, type Sql, type SqlValue } from './sql';
 
 /** What really differs between the databases; everything else is common SQL. */
 export interface Dialect {
@@ -16,6 +16,8 @@ export interface Dialect {
   throughIndex(names: readonly string[]): Sql;
   /** `FROM` the ids that a query selects, each once, to the rows of `images` by their key. */
   fromImagesOf(ids: Sql): Sql;
+  /** The rows of queries that each have an ORDER BY and a LIMIT; takes an ORDER BY after it. */
+  unionOf(queries: readonly Sql[]): Sql;
   /** Equality by code points, where `=` follows a collation that ignores case. */
   exactly(column: Sql, value: SqlValue): Sql;
   /** After INSERT … VALUES: what becomes of a row whose unique `key` exists already. */
@@ -32,6 +34,12 @@ export const mysqlDialect: Dialect = {
   throughIndex: (names) => sqlText(` FORCE INDEX (${names.join(', ')})`),
   fromImagesOf: (ids) => sql`(SELECT DISTINCT id FROM (${ids}) found) chosen
     STRAIGHT_JOIN images FORCE INDEX (PRIMARY) ON images.id = chosen.id`,
+  // Without tables derived from them: each would be a temporary table.
+  unionOf: (queries) =>
+    joinSql(
+      queries.map((query) => sql`(${query})`),
+      ' UNION ALL ',
+    ),
   exactly: (column, value) =>
     sql`${column} = ${value} AND CAST(${column} AS BINARY) = CAST(${value} AS BINARY)`,
   onDuplicate: (_key, assignments) =>
@@ -53,6 +61,11 @@ export const sqliteDialect: Dialect = {
   // SQLite keeps the order of a CROSS JOIN.
   fromImagesOf: (ids) => sql`(SELECT DISTINCT id FROM (${ids}) found) chosen
     CROSS JOIN images ON images.id = chosen.id`,
+  // SQLite takes no parentheses in a union.
+  unionOf: (queries) => {
+    const parts = queries.map((query) => sql`SELECT * FROM (${query})`);
+    return sql`SELECT * FROM (${joinSql(parts, ' UNION ALL ')})`;
+  },
   exactly: (column, value) => sql`${column} = ${value}`,
   onDuplicate: (key, assignments) =>
     sql` ON CONFLICT (${sqlText(key)}) DO UPDATE SET ${assignments((column) =>

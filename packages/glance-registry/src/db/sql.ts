@@ -57,10 +57,8 @@ export function isOneOf(column: Sql, values: readonly SqlValue[]): Sql {
   const [first] = values;
   if (first === undefined) return FALSE;
   if (values.length === 1) return sql`${column} = ${first}`;
-  return sql`${column} IN (${joinSql(
-    values.map((value) => sql`${value}`),
-    ', ',
-  )})`;
+  const places = Array.from(values, () => '?').join(', ');
+  return new Sql(`${column.text} IN (${places})`, [...column.values, ...values]);
 }
 
 export async function selectRows<Row>(connection: Knex, query: Sql): Promise<Row[]> {

@@ -1,6 +1,6 @@
 import type { Identity, ImageListQuery, Visibility } from '@glance/common';
 import type { Dialect } from '../db/dialect';
-import { FALSE, allOf, anyOf, isOneOf, joinSql, sql, sqlText, type Sql } from '../db/sql';
+import { FALSE, allOf, anyOf, isOneOf, sql, sqlText, type Sql } from '../db/sql';
 import { imageFilters } from './image-filters';
 import type { ImageOrder } from './image-order';
 import { IMAGE_COLUMNS, type ImageRow } from './image-rows';
@@ -50,7 +50,7 @@ export function pageQuery(dialect: Dialect, plan: ListPlan): Sql {
   const groups = visibilityGroups(dialect, plan);
   const select = (from: Sql, conditions: readonly Sql[]): Sql =>
     sql`SELECT ${IMAGE_COLUMNS} FROM ${from} WHERE ${allOf(conditions)}
-      ORDER BY ${order.by('images')} LIMIT ${limit}`;
+      ORDER BY ${order.by('images.')} LIMIT ${limit}`;
   if (plan.candidates !== undefined || query.id !== undefined) {
     return select(plan.candidates ? dialect.fromImagesOf(plan.candidates) : IMAGES, [
       anyOf(groups.map(({ condition }) => sql`(${condition})`)),
@@ -74,11 +74,7 @@ export function pageQuery(dialect: Dialect, plan: ListPlan): Sql {
   const [only] = branches;
   if (only === undefined) return select(IMAGES, [FALSE]);
   if (branches.length === 1) return only;
-  const parts = branches.map(
-    (branch, index) => sql`SELECT * FROM (${branch}) b${sqlText(String(index))}`,
-  );
-  return sql`SELECT * FROM (${joinSql(parts, ' UNION ALL ')}) page
-    ORDER BY ${order.by('page')} LIMIT ${limit}`;
+  return sql`${dialect.unionOf(branches)} ORDER BY ${order.by('')} LIMIT ${limit}`;
 }
 
 const IMAGES = sqlText('images');

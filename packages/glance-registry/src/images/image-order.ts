@@ -56,10 +56,10 @@ export class ImageOrder {
     return rest.map((term) => term.name).join() === expected ? first.name : undefined;
   }
 
-  /** ORDER BY terms, on the columns of `from`. */
-  by(from: string): Sql {
+  /** ORDER BY terms. A union has no table before its columns. */
+  by(prefix: 'images.' | ''): Sql {
     return joinSql(
-      this.terms.map((term) => sqlText(`${from}.${term.name} ${term.ascending ? 'ASC' : 'DESC'}`)),
+      this.terms.map((term) => sqlText(`${prefix}${term.name} ${term.ascending ? 'ASC' : 'DESC'}`)),
       ', ',
     );
   }

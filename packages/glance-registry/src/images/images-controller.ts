@@ -6,7 +6,7 @@ import {
   updateImageSchema,
   type ImageListQuery,
 } from '@glance/common';
-import { parseJson } from '@glance/service-kit';
+import { parseJson, sendJson } from '@glance/service-kit';
 import { Router, type Request } from 'express';
 import { methodNotAllowed } from '../http/method-not-allowed';
 import { readCall } from '../http/registry-call';
@@ -20,7 +20,7 @@ export function imagesRouter(service: ImageService): Router {
     .route('/')
     .get(async (req, res) => {
       const { identity, scope } = readCall(req);
-      res.json({ images: await service.list(readQuery(req), identity, scope) });
+      sendJson(res, { images: await service.list(readQuery(req), identity, scope) });
     })
     .post(async (req, res) => {
       const { identity, scope } = readCall(req);
@@ -33,7 +33,7 @@ export function imagesRouter(service: ImageService): Router {
     .route('/:imageId')
     .get(async (req, res) => {
       const { identity, scope } = readCall(req);
-      res.json({ image: await service.get(req.params.imageId, identity, scope) });
+      sendJson(res, { image: await service.get(req.params.imageId, identity, scope) });
     })
     .patch(async (req, res) => {
       const { identity, scope } = readCall(req);
