@@ -88,7 +88,7 @@ function fromOf(dialect: Dialect, plan: ListPlan, group: Group): Sql {
 /**
  * The indexes are named: left to choose, MariaDB intersects upstream's indexes on the single
  * columns and sorts all that they leave. Only where another way may be much shorter, it has the
- * choice: by the time filter, which may leave little of a branch, and by the id.
+ * choice: by the time filter, which may leave little of a branch.
  */
 function pageIndexes({ query, order }: ListPlan, group: Group): string[] {
   const prefix = group.ofOneOwner || query.owner !== undefined ? 'owner' : 'visibility';
@@ -96,7 +96,6 @@ function pageIndexes({ query, order }: ListPlan, group: Group): string[] {
   if (query.name !== undefined) return [on('name')];
   const key = order.indexedBy;
   if (key === undefined) return [];
-  if (key === 'id') return [on('created_at'), 'PRIMARY'];
   const byTime = query.updatedAt !== undefined || query.changesSince !== undefined;
   return byTime && key !== 'updated_at' ? [on(key), on('updated_at')] : [on(key)];
 }

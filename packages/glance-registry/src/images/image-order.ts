@@ -46,7 +46,7 @@ export class ImageOrder {
     this.terms = terms.slice(0, id + 1);
   }
 
-  /** The column by which an index (REGISTRY_INDEXES, or the key) holds images in this order. */
+  /** The column by which an index (REGISTRY_INDEXES, ID_ORDER_INDEXES) holds images in this order. */
   get indexedBy(): string | undefined {
     const [first, ...rest] = this.terms;
     if (first?.name === 'id') return 'id';

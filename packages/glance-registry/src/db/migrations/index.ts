@@ -3,6 +3,7 @@ import { registryTables } from './20261121000100-registry-tables';
 import { registryIndexes } from './20261121000200-registry-indexes';
 import { copies } from './20261121000210-copies';
 import { orphans } from './20261121000220-orphans';
+import { idOrderIndexes } from './20261121000230-id-order-indexes';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
 import type { Migration } from './migration';
@@ -14,6 +15,7 @@ export const MIGRATIONS: readonly Migration[] = [
   registryIndexes,
   copies,
   orphans,
+  idOrderIndexes,
   locationStoreKey,
   contractHead,
 ];

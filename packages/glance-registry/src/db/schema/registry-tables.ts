@@ -140,7 +140,7 @@ export const ORPHAN_TABLES: readonly TableDefinition[] = [
   },
 ];
 
-/** Columns by which lists are ordered; `id` is ordered by its key. */
+/** Columns by which lists are ordered, besides `id`. */
 export const SORTED_COLUMNS = [
   'created_at',
   'updated_at',
@@ -176,3 +176,9 @@ export const REGISTRY_INDEXES: Readonly<Record<string, readonly IndexDefinition[
   image_properties: [index('registry_image_properties_value', 'name', 'value(64)')],
   image_locations: [index('registry_image_locations_value', 'value(255)')],
 };
+
+/** The same two for the pages of a list ordered by id. */
+export const ID_ORDER_INDEXES: readonly IndexDefinition[] = [
+  index('registry_images_visibility_id', 'visibility', 'deleted', 'os_hidden', 'id'),
+  index('registry_images_owner_id', 'owner', 'visibility', 'deleted', 'os_hidden', 'id'),
+];
