@@ -10,8 +10,9 @@ import {
 } from '@glance/service-kit';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import { authenticationMiddleware, type AuthenticationOptions } from './auth/authenticate';
+import { noSuchRoute } from './http/no-such-route';
 import { renderError } from './v1/error-view';
-import { noSuchRoute } from './v1/router';
+import { V2_STATUS, renderV2Error } from './v2/error-view';
 import { versionNegotiation, type VersionOptions } from './versions/version-negotiation';
 
 export interface AppOptions {
@@ -23,6 +24,7 @@ export interface AppOptions {
   refreshAccessRules(): Promise<void>;
   authentication: AuthenticationOptions;
   v1: Router;
+  v2: Router;
 }
 
 /** The public HTTP application, in the order a request meets its parts. */
@@ -43,7 +45,12 @@ export function createApp(options: AppOptions): Express {
   });
   app.use(authenticationMiddleware(options.authentication));
   app.use('/v1', options.v1);
+  app.use('/v2', options.v2);
   app.use(noSuchRoute);
+  app.use(
+    '/v2',
+    errorMiddleware({ logger: options.logger, statusOf: V2_STATUS, render: renderV2Error }),
+  );
   app.use(errorMiddleware({ logger: options.logger, statusOf: HTTP_STATUS, render: renderError }));
   return app;
 }

@@ -28,6 +28,10 @@ import { ImagesController } from './v1/images-controller';
 import { MembersController } from './v1/members-controller';
 import { PropertyAccess } from './v1/property-access';
 import { v1Router } from './v1/router';
+import { v2Router } from './v2/router';
+import { ImagesController as V2ImagesController } from './v2/images-controller';
+import { readDeclaredProperties } from './v2/schemas/declared-properties';
+import { ImageSchemas } from './v2/schemas/image-schemas';
 
 export interface Api extends HttpApplication {
   stores: StoreSet;
@@ -107,6 +111,15 @@ export async function createApi(
     retrySeconds: config.copy_from.retry_interval,
     timeoutMs: config.copy_from.timeout * 1000,
   });
+  const properties = new PropertyAccess(protections);
+  const formats = {
+    diskFormats: config.image_format.disk_formats,
+    containerFormats: config.image_format.container_formats,
+  };
+  const schemas = new ImageSchemas(
+    formats,
+    await readDeclaredProperties(environment.configDirectories, formats),
+  );
   const images = new ImagesController({
     registry,
     stores,
@@ -114,12 +127,9 @@ export async function createApi(
     copier,
     externalSources,
     policy,
-    properties: new PropertyAccess(protections),
+    properties,
     logger: logger.child('images'),
-    formats: {
-      diskFormats: config.image_format.disk_formats,
-      containerFormats: config.image_format.container_formats,
-    },
+    formats,
     listLimits: { defaultLimit: options.limit_param_default, maxLimit: options.api_limit_max },
     baseUrl,
     imageSizeCapBytes: options.image_size_cap,
@@ -129,16 +139,32 @@ export async function createApi(
     sendIdleMs: idleMs,
     shutdown,
   });
+  const v2Images = new V2ImagesController({
+    registry,
+    stores,
+    policy,
+    properties,
+    schemas,
+    logger: logger.child('images'),
+    baseUrl,
+    view: { directUrl: options.show_image_direct_url, locations: options.show_multiple_locations },
+    propertyQuota: limitOf(options.image_property_quota),
+    tagQuota: limitOf(options.image_tag_quota),
+    delayedDelete: options.delayed_delete,
+  });
   const members = new MembersController({
     registry,
     policy,
-    memberQuota: options.image_member_quota < 0 ? null : options.image_member_quota,
+    memberQuota: limitOf(options.image_member_quota),
   });
   const app = createApp({
     logger: logger.child('http'),
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
     maxRequestIdLength: options.max_request_id_length,
-    versions: { ...baseUrl, enableV1: options.enable_v1_api },
+    versions: {
+      ...baseUrl,
+      enabled: { v1: options.enable_v1_api, v2: options.enable_v2_api },
+    },
     refreshAccessRules: async () => {
       await policy.refresh();
       // They may refer to rules that appeared together with them.
@@ -155,6 +181,7 @@ export async function createApi(
       members,
       configuredFlavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
     ),
+    v2: v2Router({ images: v2Images }),
   });
   const sweepers = createSweepers(config, { registry, stores, logger: logger.child('sweep') });
   const background = [
@@ -187,6 +214,11 @@ export async function createApi(
       if (!overrides.stores) await stores.close();
     },
   };
+}
+
+/** A quota of -1 is none. */
+function limitOf(quota: number): number | null {
+  return quota < 0 ? null : quota;
 }
 
 /** @throws Error when a file of rules cannot be used. */

@@ -25,6 +25,15 @@ export const API_OPTIONS = {
       pattern: { regex: /^https?:\/\/[^\s]+$/, description: 'an http or https URL' },
     }),
     enable_v1_api: booleanOption({ help: 'Serve API v1.', default: true }),
+    enable_v2_api: booleanOption({ help: 'Serve API v2.', default: true }),
+    show_image_direct_url: booleanOption({
+      help: 'Show in API v2, as direct_url, where the data of an image is stored. It may tell what lets others read the data.',
+      default: false,
+    }),
+    show_multiple_locations: booleanOption({
+      help: 'Show in API v2 all places where the data of an image is stored, and let them be changed. It may tell what lets others read the data.',
+      default: false,
+    }),
     registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
     registry_port: integerOption({
       help: 'Port of glance-registry.',
@@ -57,6 +66,16 @@ export const API_OPTIONS = {
     image_property_quota: integerOption({
       help: 'Custom properties an image may have; -1 for no limit.',
       default: 128,
+      min: -1,
+    }),
+    image_tag_quota: integerOption({
+      help: 'Tags an image may have; -1 for no limit.',
+      default: 128,
+      min: -1,
+    }),
+    image_location_quota: integerOption({
+      help: 'Places an image may have its data in; -1 for no limit.',
+      default: 10,
       min: -1,
     }),
     image_member_quota: integerOption({

@@ -11,6 +11,10 @@ import type { PropertyProtections } from '../policy/property-protections';
 export class PropertyAccess {
   constructor(private readonly protections: PropertyProtections) {}
 
+  mayCreate(name: string, caller: Caller): boolean {
+    return this.protections.permits('create', name, caller);
+  }
+
   /** @throws DomainError `forbidden`. */
   checkCreate(properties: readonly ImageProperty[], caller: Caller): void {
     for (const [name] of properties) {

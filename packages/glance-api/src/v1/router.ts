@@ -1,11 +1,10 @@
-import { DomainError } from '@glance/common';
 import { jsonBody } from '@glance/service-kit';
-import { Router, type RequestHandler } from 'express';
+import { Router } from 'express';
+import { methodNotAllowed } from '../http/no-such-route';
 import type { ImagesController } from './images-controller';
 import type { MembersController } from './members-controller';
 
 const MEMBER_BODY_LIMITS = { maxBytes: 512 * 1024, maxDepth: 8 };
-const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 
 /**
  * Routes of API v1 (api-v1 sheet 2.1).
@@ -50,20 +49,3 @@ export function v1Router(
   if (cache) router.use(cache);
   return router;
 }
-
-/** @param allow undefined where upstream names no method. */
-function methodNotAllowed(allow?: string): RequestHandler {
-  return (req, res) => {
-    if (allow !== undefined) res.set('Allow', allow);
-    throw new DomainError('method_not_allowed', `${req.method} is not allowed for this resource.`);
-  };
-}
-
-/** Paths that nothing serves: 404, or 501 for methods the API does not know. */
-export const noSuchRoute: RequestHandler = (req, res, next) => {
-  if (KNOWN_METHODS.includes(req.method)) {
-    next(new DomainError('not_found', 'The resource could not be found.'));
-    return;
-  }
-  res.status(501).type('text/plain').send('501 Not Implemented\n');
-};

@@ -23,33 +23,45 @@ describe('version negotiation', () => {
   // §11.4
   it('tells the versions that work, newest first, to anybody', async () => {
     const answer = await request(server.url).get('/versions').expect(200);
-    const links = [{ rel: 'self', href: `${server.url}/v1/` }];
+    const entry = (id: string, status: string) => ({
+      id,
+      status,
+      links: [{ rel: 'self', href: `${server.url}/${id.slice(0, 2)}/` }],
+    });
+    const older = ['v2.9', 'v2.7', 'v2.6', 'v2.5', 'v2.4', 'v2.3', 'v2.2', 'v2.1', 'v2.0'];
     expect(answer.body).toEqual({
       versions: [
-        { id: 'v1.1', status: 'DEPRECATED', links },
-        { id: 'v1.0', status: 'DEPRECATED', links },
+        entry('v2.15', 'CURRENT'),
+        ...older.map((id) => entry(id, 'SUPPORTED')),
+        entry('v1.1', 'DEPRECATED'),
+        entry('v1.0', 'DEPRECATED'),
       ],
     });
     await request(server.url).post('/versions/anything').expect(200);
   });
 
   // §11.4
-  it.each(['/', '/images', '/v1.2/images', '/v1.a/images', '/v10', '/v2/images', '/va.1/images'])(
-    'answers 300 with the versions for %s',
-    async (path) => {
-      const answer = await get(path).expect(300);
-      expect(answer.body.versions).toHaveLength(2);
-    },
-  );
+  it.each([
+    '/',
+    '/images',
+    '/v1.2/images',
+    '/v1.a/images',
+    '/v10',
+    '/v2.19/images',
+    '/va.1/images',
+  ])('answers 300 with the versions for %s', async (path) => {
+    const answer = await get(path).expect(300);
+    expect(answer.body.versions).toHaveLength(12);
+  });
 
   it.each(['/v1/images', '/v1.0/images', '/v1.1/images'])('serves %s', async (path) => {
     expect((await get(`${path}?limit=1`).expect(200)).body).toEqual({ images: [] });
   });
 
   // §11.3
-  it.each(['/v1', '/v1.0', '/v1.1'])('sends %s to the version with a slash', async (path) => {
+  it.each(['/v1', '/v1.0', '/v1.1', '/v2', '/v2.7'])('sends %s to its version', async (path) => {
     const answer = await get(path).expect(302);
-    expect(answer.headers['location']).toBe(`${server.url}/v1/`);
+    expect(answer.headers['location']).toBe(`${server.url}${path.slice(0, 3)}/`);
   });
 
   it.each(['v1', 'v1.0', 'v1.1'])('serves %s when Accept names it', async (version) => {
@@ -73,11 +85,12 @@ describe('version negotiation', () => {
     expect(answer.text).not.toContain('evil');
   });
 
-  it('announces and routes nothing when v1 is switched off', async () => {
-    const off = await startTestApi('--enable-v1-api=false');
+  it('announces and routes no version that is switched off', async () => {
+    const off = await startTestApi('--enable-v1-api=false', '--enable-v2-api=false');
     try {
       expect((await request(off.url).get('/versions')).body).toEqual({ versions: [] });
       await request(off.url).get('/v1/images').expect(300);
+      await request(off.url).get('/v2/images').expect(300);
     } finally {
       await off.close();
     }
@@ -87,7 +100,7 @@ describe('version negotiation', () => {
     const proxied = await startTestApi('--public-endpoint=https://images.example/prefix/');
     try {
       const answer = await request(proxied.url).get('/versions');
-      expect(answer.body.versions[0].links[0].href).toBe('https://images.example/prefix/v1/');
+      expect(answer.body.versions[0].links[0].href).toBe('https://images.example/prefix/v2/');
     } finally {
       await proxied.close();
     }

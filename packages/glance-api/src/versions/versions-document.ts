@@ -1,13 +1,39 @@
-/** The versions that work, newest first (api-v1 sheet §1). */
-export function versionsDocument(baseUrl: string, enableV1: boolean): unknown {
+export interface EnabledVersions {
+  v1: boolean;
+  v2: boolean;
+}
+
+/** Minors of v2 whose every part works, in upstream's order; the first is the current one. */
+const V2_MINORS = [15, 9, 7, 6, 5, 4, 3, 2, 1, 0] as const;
+
+/** The versions that work (api-v1 sheet §1, api-v2 sheet §12). */
+export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unknown {
   const entry = (id: string, status: string, path: string) => ({
     id,
     status,
     links: [{ rel: 'self', href: `${baseUrl}${path}` }],
   });
   return {
-    versions: enableV1
-      ? [entry('v1.1', 'DEPRECATED', '/v1/'), entry('v1.0', 'DEPRECATED', '/v1/')]
-      : [],
+    versions: [
+      ...(enabled.v2
+        ? V2_MINORS.map((minor, index) =>
+            entry(`v2.${minor}`, index === 0 ? 'CURRENT' : 'SUPPORTED', '/v2/'),
+          )
+        : []),
+      ...(enabled.v1
+        ? [entry('v1.1', 'DEPRECATED', '/v1/'), entry('v1.0', 'DEPRECATED', '/v1/')]
+        : []),
+    ],
   };
+}
+
+/** The segments of a path, or of an `Accept` header, that name a version, and where it is served. */
+export function versionTokens({ v1, v2 }: EnabledVersions): ReadonlyMap<string, string> {
+  const tokens = new Map<string, string>();
+  if (v1) for (const token of ['v1', 'v1.0', 'v1.1']) tokens.set(token, '/v1');
+  if (v2) {
+    tokens.set('v2', '/v2');
+    for (const minor of V2_MINORS) tokens.set(`v2.${minor}`, '/v2');
+  }
+  return tokens;
 }

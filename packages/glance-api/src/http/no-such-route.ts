@@ -1,0 +1,21 @@
+import { DomainError } from '@glance/common';
+import type { RequestHandler } from 'express';
+
+const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
+
+/** Paths that nothing serves: 404, or 501 for methods the API does not know. */
+export const noSuchRoute: RequestHandler = (req, res, next) => {
+  if (KNOWN_METHODS.includes(req.method)) {
+    next(new DomainError('not_found', 'The resource could not be found.'));
+    return;
+  }
+  res.status(501).type('text/plain').send('501 Not Implemented\n');
+};
+
+/** @param allow undefined where upstream names no method. */
+export function methodNotAllowed(allow?: string): RequestHandler {
+  return (req, res) => {
+    if (allow !== undefined) res.set('Allow', allow);
+    throw new DomainError('method_not_allowed', `${req.method} is not allowed for this resource.`);
+  };
+}

@@ -1,0 +1,22 @@
+import { imageNotFound } from '@glance/common';
+import type { CallContext } from '@glance/registry-client';
+import { requestId } from '@glance/service-kit';
+import type { Request } from 'express';
+import { identityOf } from '../auth/authenticate';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/**
+ * The image that the path names. Ids are canonical lower case; another case names the same image.
+ * @throws DomainError `image_not_found` for what is no id.
+ */
+export function imageIdOf(req: Request): string {
+  const given = String(req.params['id']);
+  if (!UUID.test(given)) throw imageNotFound(given.slice(0, 64));
+  return given.toLowerCase();
+}
+
+/** Who asks the registry, under which request id. */
+export function contextOf(req: Request): CallContext {
+  return { identity: identityOf(req), requestId: requestId() };
+}

@@ -1,0 +1,66 @@
+import type { ImageRecord } from '@glance/common';
+
+export interface ImageViewOptions {
+  /** `show_image_direct_url` */
+  directUrl: boolean;
+  /** `show_multiple_locations` */
+  locations: boolean;
+}
+
+/** Custom properties that are never shown (api-v2 sheet 2.2). */
+const NEVER_SHOWN: ReadonlySet<string> = new Set([
+  'os_glance_stage_host',
+  'os_glance_hash_op_host',
+]);
+
+/** Declared properties that keep their null; others show it as the empty text (sheet 2.2). */
+export interface NullableProperties {
+  has(name: string): boolean;
+}
+
+/** An image as API v2 shows it (api-v2 sheet 2.1). Properties the caller may not read are gone. */
+export function imageView(
+  image: ImageRecord,
+  options: ImageViewOptions,
+  nullable: NullableProperties,
+): Record<string, unknown> {
+  // Without a prototype, so that any name is data.
+  const view = Object.create(null) as Record<string, unknown>;
+  for (const [name, value] of image.properties) {
+    if (!NEVER_SHOWN.has(name)) view[name] = value ?? (nullable.has(name) ? null : '');
+  }
+  const locations = image.locations.filter(({ status }) => status === 'active');
+  const [best] = locations;
+  if (options.directUrl && best) view['direct_url'] = best.url;
+  if (options.locations) {
+    view['locations'] = locations.map(({ url, metadata }) => ({ url, metadata }));
+  }
+  return Object.assign(view, {
+    id: image.id,
+    name: image.name,
+    status: image.status,
+    visibility: image.visibility,
+    protected: image.protected,
+    os_hidden: image.hidden,
+    checksum: image.checksum,
+    os_hash_algo: image.hashAlgorithm,
+    os_hash_value: image.hashValue,
+    owner: image.owner,
+    size: image.sizeBytes,
+    virtual_size: image.virtualSizeBytes,
+    container_format: image.containerFormat,
+    disk_format: image.diskFormat,
+    min_ram: image.minRam,
+    min_disk: image.minDisk,
+    tags: image.tags,
+    created_at: zulu(image.createdAt),
+    updated_at: zulu(image.updatedAt),
+    self: `/v2/images/${image.id}`,
+    file: `/v2/images/${image.id}/file`,
+    schema: '/v2/schemas/image',
+  });
+}
+
+export function zulu(wireTime: string): string {
+  return `${wireTime}Z`;
+}

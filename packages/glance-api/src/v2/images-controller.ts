@@ -1,0 +1,120 @@
+import { DomainError, invalidRequest, type ImageRecord } from '@glance/common';
+import type { Registry } from '@glance/registry-client';
+import type { Logger } from '@glance/service-kit';
+import type { StoreSet } from '@glance/stores';
+import type { Request, Response } from 'express';
+import { identityOf } from '../auth/authenticate';
+import type { Caller } from '../auth/caller';
+import { requireWriter } from '../auth/require-writer';
+import { deleteImage } from '../images/delete-image';
+import { enforceOnImage } from '../policy/image-access';
+import type { Policy } from '../policy/policy';
+import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
+import { contextOf } from './call';
+import { answerEmpty, answerJson } from './answer';
+import { findImage } from './find-image';
+import { imageView, type ImageViewOptions } from './image-view';
+import { checkReadOnlyFields, isReserved, parseNewImage, visibilityAction } from './new-image';
+import type { PropertyAccess } from '../v1/property-access';
+import type { ImageSchemas } from './schemas/image-schemas';
+
+export interface ImagesControllerOptions {
+  registry: Registry;
+  stores: StoreSet;
+  policy: Policy;
+  properties: PropertyAccess;
+  schemas: ImageSchemas;
+  logger: Logger;
+  baseUrl: BaseUrlOptions;
+  view: ImageViewOptions;
+  /** Null for no limit. */
+  propertyQuota: number | null;
+  /** Null for no limit. */
+  tagQuota: number | null;
+  delayedDelete: boolean;
+}
+
+/** Images in API v2, without their data (api-v2 sheet §3–§5). Each method is one route. */
+export class ImagesController {
+  constructor(private readonly options: ImagesControllerOptions) {}
+
+  create = async (req: Request, res: Response): Promise<void> => {
+    const { registry, policy, schemas, properties, baseUrl } = this.options;
+    const body = parseNewImage(req.body, schemas);
+    const caller = requireWriter(req);
+    const { image } = body;
+    policy.enforce('add_image', caller);
+    checkOwner(image.owner, caller);
+    const action = visibilityAction(image.visibility);
+    if (action !== undefined) policy.enforce(action, caller);
+    for (const [name] of image.properties) {
+      if (!properties.mayCreate(name, caller)) throw isReserved(name);
+    }
+    this.checkCount('tags', image.tags.length, this.options.tagQuota);
+    checkReadOnlyFields(body);
+    this.checkCount('properties', image.properties.length, this.options.propertyQuota);
+    const created = await registry
+      .createImage({ image: { ...image, tags: [...new Set(image.tags)] } }, contextOf(req))
+      .catch((error: unknown) => {
+        if (error instanceof DomainError && error.code === 'image_exists') {
+          const text = `Image ID ${image.id ?? ''} already exists!`;
+          throw new DomainError('image_exists', text, { cause: error });
+        }
+        throw error;
+      });
+    res.status(201);
+    res.location(`${requestBaseUrl(req, baseUrl)}/v2/images/${created.image.id}`);
+    this.answer(res, created.image, caller);
+  };
+
+  show = async (req: Request, res: Response): Promise<void> => {
+    const caller = identityOf(req);
+    const image = await findImage(this.options.registry, req);
+    enforceOnImage(this.options.policy, 'get_image', caller, image);
+    this.answer(res, image, caller);
+  };
+
+  remove = async (req: Request, res: Response): Promise<void> => {
+    const { registry, stores, logger, policy, delayedDelete: delayed } = this.options;
+    const caller = requireWriter(req);
+    const image = await findImage(registry, req);
+    enforceOnImage(policy, 'delete_image', caller, image);
+    if (image.protected) {
+      const text = `Image ${image.id} is protected and cannot be deleted.`;
+      throw new DomainError('image_protected', text);
+    }
+    if (delayed && image.status === 'deactivated' && image.locations.length > 0) {
+      throw invalidRequest(
+        `Image ${image.id} is deactivated: reactivate it before it is deleted with delay`,
+      );
+    }
+    await deleteImage(image.id, { registry, stores, logger, delayed }, contextOf(req));
+    answerEmpty(res, 204);
+  };
+
+  private checkCount(what: 'tags' | 'properties', count: number, quota: number | null): void {
+    if (quota === null || count <= quota) return;
+    throw new DomainError(
+      'quota_exceeded',
+      `The limit has been exceeded on the number of allowed image ${what}. Attempted: ${count}, Maximum: ${quota}`,
+    );
+  }
+
+  private answer(res: Response, image: ImageRecord, caller: Caller): void {
+    answerJson(res, this.viewOf(image, caller));
+  }
+
+  private viewOf(image: ImageRecord, caller: Caller): unknown {
+    const { properties, schemas, view } = this.options;
+    return imageView(properties.readable(image, caller), view, schemas.nullableProperties);
+  }
+}
+
+/** @throws DomainError `forbidden` for somebody else's project, unless an admin names it. */
+function checkOwner(owner: string | null | undefined, caller: Caller): void {
+  if (owner === undefined || caller.isAdmin || owner === caller.projectId) return;
+  throw new DomainError(
+    'forbidden',
+    `You are not permitted to create images owned by '${owner ?? 'None'}'`,
+  );
+}
