@@ -17,12 +17,15 @@ export interface ImageLocation {
 export const MEMBER_STATUSES = ['pending', 'accepted', 'rejected'] as const;
 export type MemberStatus = (typeof MEMBER_STATUSES)[number];
 
-/** A project that an image is shared with. */
+/** A project that an image is shared with. Times are as in {@link ImageRecord}. */
 export interface ImageMember {
   memberId: string;
   /** Whether the member may share the image with others. */
   canShare: boolean;
   status: MemberStatus;
+  /** When the project became a member, the last time if it was removed before. */
+  createdAt: string;
+  updatedAt: string;
 }
 
 /** The same membership seen from the member's side. */

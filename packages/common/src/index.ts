@@ -1,4 +1,9 @@
 export * from './contract/headers';
+export * from './contract/list-schemas';
+export * from './contract/list-types';
+export * from './contract/member-schemas';
+export * from './contract/member-types';
+export { checkAgainst } from './contract/schema-parts';
 export * from './contract/schemas';
 export * from './contract/types';
 export * from './errors';

@@ -222,6 +222,8 @@ const isMember = matches<ImageMember>({
   memberId: isText,
   canShare: isFlag,
   status: isMemberStatus,
+  createdAt: isTime,
+  updatedAt: isTime,
 });
 
 export const decodeMembers = decoder<{ members: ImageMember[] }>(

@@ -32,7 +32,13 @@ const CLAIM = {
   retrySeconds: 30,
 };
 const CLAIMED = { image: IMAGE, lease: LEASE, storeId: 'file', attempt: 1 };
-const MEMBER = { memberId: 'a/b', canShare: true, status: 'pending' };
+const MEMBER = {
+  memberId: 'a/b',
+  canShare: true,
+  status: 'pending',
+  createdAt: '2026-01-02T03:04:05',
+  updatedAt: '2026-01-02T03:04:06',
+};
 const COMMIT = {
   location: { url: 'file:///images/1', metadata: {} },
   sizeBytes: 5,
@@ -127,6 +133,15 @@ describe('HttpRegistry', () => {
         answer: { members: [MEMBER] },
         result: [MEMBER],
         request: `GET /v1/images/${ID}/members`,
+      },
+    ],
+    [
+      'getMember',
+      {
+        call: (it) => it.getMember(ID, 'a/b', context),
+        answer: { member: MEMBER },
+        result: MEMBER,
+        request: `GET /v1/images/${ID}/members/a%2Fb`,
       },
     ],
     [
@@ -262,6 +277,45 @@ describe('HttpRegistry', () => {
         answer: { member: MEMBER },
         result: MEMBER,
         request: `DELETE /v1/images/${ID}/members/a%2Fb`,
+      },
+    ],
+    [
+      'addMember',
+      {
+        call: (it) => it.addMember(ID, { memberId: 'a/b', memberQuota: 3 }, context),
+        answer: { member: MEMBER },
+        result: MEMBER,
+        request: `POST /v1/images/${ID}/members`,
+        body: { memberId: 'a/b', memberQuota: 3 },
+      },
+    ],
+    [
+      'setMemberStatus',
+      {
+        call: (it) => it.setMemberStatus(ID, 'a/b', { status: 'accepted' }, context),
+        answer: { member: MEMBER },
+        result: MEMBER,
+        request: `PUT /v1/images/${ID}/members/a%2Fb/status`,
+        body: { status: 'accepted' },
+      },
+    ],
+    [
+      'removeMember',
+      {
+        call: (it) => it.removeMember(ID, 'a/b', context),
+        answer: { member: MEMBER },
+        result: MEMBER,
+        request: `POST /v1/images/${ID}/members/a%2Fb/removal`,
+      },
+    ],
+    [
+      'setImageStatus',
+      {
+        call: (it) => it.setImageStatus(ID, { status: 'deactivated' }, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `PUT /v1/images/${ID}/status`,
+        body: { status: 'deactivated' },
       },
     ],
   ];

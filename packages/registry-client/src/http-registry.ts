@@ -3,6 +3,7 @@ import {
   imageNotFound,
   type AbandonResult,
   type AbandonUpload,
+  type AddMember,
   type BeginDeletion,
   type BeginUpload,
   type BeginUploadResult,
@@ -20,6 +21,8 @@ import {
   type JudgeBlobs,
   type PutMember,
   type ReplaceMembers,
+  type SetImageStatus,
+  type SetMemberStatus,
   type SharedImage,
   type UnownedBlob,
   type UpdateImageRequest,
@@ -128,6 +131,25 @@ export class HttpRegistry implements Registry {
         kind: 'write',
         method: 'PATCH',
         path: imagePath(imageId),
+        body: request,
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
+  }
+
+  async setImageStatus(
+    imageId: string,
+    request: SetImageStatus,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: 'setImageStatus',
+        kind: 'write',
+        method: 'PUT',
+        path: `${imagePath(imageId)}/status`,
         body: request,
         decode: decodeImage(imageId),
       },
@@ -344,6 +366,73 @@ export class HttpRegistry implements Registry {
         kind: 'write',
         method: 'DELETE',
         path: memberPath(imageId, memberId),
+        decode: decodeMember(memberId),
+      },
+      context,
+    );
+    return member;
+  }
+
+  async addMember(imageId: string, request: AddMember, context: CallContext): Promise<ImageMember> {
+    const { member } = await this.transport.send(
+      {
+        operation: 'addMember',
+        kind: 'write',
+        method: 'POST',
+        path: membersPath(imageId),
+        body: request,
+        decode: decodeMember(request.memberId),
+      },
+      context,
+    );
+    return member;
+  }
+
+  async getMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember> {
+    const { member } = await this.transport.send(
+      {
+        operation: 'getMember',
+        kind: 'read',
+        method: 'GET',
+        path: memberPath(imageId, memberId),
+        decode: decodeMember(memberId),
+      },
+      context,
+    );
+    return member;
+  }
+
+  async setMemberStatus(
+    imageId: string,
+    memberId: string,
+    request: SetMemberStatus,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    const { member } = await this.transport.send(
+      {
+        operation: 'setMemberStatus',
+        kind: 'write',
+        method: 'PUT',
+        path: `${memberPath(imageId, memberId)}/status`,
+        body: request,
+        decode: decodeMember(memberId),
+      },
+      context,
+    );
+    return member;
+  }
+
+  async removeMember(
+    imageId: string,
+    memberId: string,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    const { member } = await this.transport.send(
+      {
+        operation: 'removeMember',
+        kind: 'write',
+        method: 'POST',
+        path: `${memberPath(imageId, memberId)}/removal`,
         decode: decodeMember(memberId),
       },
       context,

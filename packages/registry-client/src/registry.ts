@@ -1,6 +1,7 @@
 import type {
   AbandonResult,
   AbandonUpload,
+  AddMember,
   BeginDeletion,
   BeginUpload,
   BeginUploadResult,
@@ -19,6 +20,8 @@ import type {
   JudgeBlobs,
   PutMember,
   ReplaceMembers,
+  SetImageStatus,
+  SetMemberStatus,
   SharedImage,
   UnownedBlob,
   UpdateImageRequest,
@@ -47,7 +50,11 @@ export interface Registry {
   /** The contract version the registry speaks; also proves that it is there. */
   contract(context: CallContext): Promise<ContractInfo>;
 
-  /** A page in the requested order. @throws `invalid_request` for a bad query or marker. */
+  /**
+   * A page in the requested order.
+   * @throws `invalid_request` for a bad query or marker; `forbidden` for a marker that the caller
+   * may not see (detail `marker`), and for all projects' images when the caller is no admin.
+   */
   listImages(query: ImageListQuery, context: CallContext): Promise<ImageRecord[]>;
 
   /**
@@ -68,11 +75,24 @@ export interface Registry {
    * a `queued` image active; a copy promised takes the place of one promised before.
    * @throws `image_not_found` (unseen, or seen but private to somebody else), `forbidden` (public
    * or community image of somebody else, or read-only caller), `conflict` (status precondition; a
-   * location or copy for an image that is not `queued`), `quota_exceeded`.
+   * location or copy for an image that is not `queued`; a property that must or must not be there,
+   * with its name as detail `property`), `not_found` (a tag to remove), `quota_exceeded`. Nothing
+   * has changed then.
    */
   updateImage(
     imageId: string,
     request: UpdateImageRequest,
+    context: CallContext,
+  ): Promise<ImageRecord>;
+
+  /**
+   * Deactivates an active image or reactivates a deactivated one. One that is so already stays as
+   * it is, time of its last change included. Downloads that run go on.
+   * @throws `conflict` in any other status, which is the detail `status`; else as updateImage.
+   */
+  setImageStatus(
+    imageId: string,
+    request: SetImageStatus,
     context: CallContext,
   ): Promise<ImageRecord>;
 
@@ -186,6 +206,42 @@ export interface Registry {
    * @throws as putMember; `not_found` when there is no such member.
    */
   deleteMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember>;
+
+  /**
+   * Adds a member, who has not answered yet and may not share.
+   * @throws `image_not_found` for an image that is not seen or deleted; `forbidden` for one that is
+   * not `shared`, and for anybody but an admin or the owner; `quota_exceeded`, before `conflict` for
+   * who is a member already; `invalid_request` for an id that no member can have.
+   */
+  addMember(imageId: string, request: AddMember, context: CallContext): Promise<ImageMember>;
+
+  /**
+   * One membership: any for admins and the owner, the own one for everybody else.
+   * @throws `not_found` when the caller sees none, or the image is not `shared`; `image_not_found`
+   * for an image that is not seen or deleted; `invalid_request` as addMember.
+   */
+  getMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember>;
+
+  /**
+   * The member's answer, which may be changed at any time: for the member's project and admins.
+   * @throws `forbidden` for the owner who is not the member, and for an image that is not `shared`;
+   * `not_found` for a membership that getMember would not show; else as getMember.
+   */
+  setMemberStatus(
+    imageId: string,
+    memberId: string,
+    request: SetMemberStatus,
+    context: CallContext,
+  ): Promise<ImageMember>;
+
+  /**
+   * Removes a member, as the owner or an admin: unlike {@link deleteMember} no member may, and the
+   * image must be `shared`.
+   * @returns the membership as it was.
+   * @throws `forbidden` for the member, and for an image that is not `shared`; else as
+   * setMemberStatus.
+   */
+  removeMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember>;
 
   /**
    * The images shared with a project, as far as {@link listMembers} would show it to the caller.

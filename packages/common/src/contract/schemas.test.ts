@@ -1,10 +1,7 @@
-import {
-  checkAgainst,
-  checkMemberId,
-  createImageSchema,
-  imageListQuerySchema,
-  replaceMembersSchema,
-} from './schemas';
+import { imageListQuerySchema } from './list-schemas';
+import { checkMemberId, replaceMembersSchema } from './member-schemas';
+import { checkAgainst } from './schema-parts';
+import { createImageSchema } from './schemas';
 
 const create = (image: object) => checkAgainst(createImageSchema, { image });
 

@@ -1,9 +1,9 @@
 import type { ErrorCode, ErrorDetails } from '../errors';
-import type { ImageLocation, ImageProperty, ImageRecord, MemberStatus, Visibility } from '../image';
+import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
 import type { ImageStatus } from '../image-status';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 3 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 4 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -194,10 +194,31 @@ export interface UpdateImageRequest extends ExternalData {
     /** With `removeOthers`: names left as they are, because the caller may not read them. */
     keep?: string[];
     remove?: string[];
+    /** The update is a `conflict` when the image has a property of one of these names. */
+    createOnly?: string[];
+    /** The update is a `conflict` unless the image has a property of each of these names. */
+    mustExist?: string[];
   };
+  /**
+   * The most properties, those of the service (`os_glance…`) not counted, that an update may leave
+   * which adds one; null for no limit.
+   */
+  propertyQuota?: number | null;
+  /** Exactly these, whatever there was. Not together with `addTags` or `removeTags`. */
   tags?: string[];
+  /** A tag that is there already stays as it is. */
+  addTags?: string[];
+  /** The update is `not_found` unless the image has each of them. They go before any is added. */
+  removeTags?: string[];
+  /** The most tags that an update may leave which adds one by `addTags`; null for no limit. */
+  tagQuota?: number | null;
   /** The update is a `conflict` unless the image has one of these statuses. */
   ifStatus?: ImageStatus[];
+}
+
+/** Takes an image out of use or back into it. */
+export interface SetImageStatus {
+  status: 'active' | 'deactivated';
 }
 
 /** What to remove from the stores, after the image is already gone for every reader. */
@@ -209,20 +230,6 @@ export interface DeletionPlan {
 export interface BeginDeletion {
   /** Leave the data to the scrubber (`delayed_delete`). */
   delayed: boolean;
-}
-
-export interface PutMember {
-  /** Absent: as it is, or false for a new member. */
-  canShare?: boolean;
-  /** The most members an image may have; null for no limit. */
-  memberQuota: number | null;
-}
-
-export interface ReplaceMembers {
-  /** An id that is named twice is one member; what is said last counts. */
-  members: { memberId: string; canShare?: boolean }[];
-  /** The most members an image may have; null for no limit. */
-  memberQuota: number | null;
 }
 
 /** Asks which blobs of a store no image has. */
@@ -250,62 +257,4 @@ export interface UnownedBlob {
 export interface ClaimSweep {
   name: string;
   intervalSeconds: number;
-}
-
-export const IMAGE_SORT_KEYS = [
-  'name',
-  'status',
-  'containerFormat',
-  'diskFormat',
-  'sizeBytes',
-  'id',
-  'createdAt',
-  'updatedAt',
-] as const;
-export type ImageSortKey = (typeof IMAGE_SORT_KEYS)[number];
-export type SortDirection = 'asc' | 'desc';
-
-export const TIME_OPERATORS = ['gt', 'gte', 'lt', 'lte', 'eq', 'neq'] as const;
-export type TimeOperator = (typeof TIME_OPERATORS)[number];
-
-export interface ImageListQuery {
-  /**
-   * `caller`: what an ordinary user of the caller's project sees (public, own, shared with it), for
-   * an admin too. `all`: every project's images; refused to anyone but an admin.
-   */
-  scope: 'caller' | 'all';
-  /** Narrows to these. Absent: any, but community images of others stay out. */
-  visibility?: Visibility[];
-  /** Which memberships make a shared image visible in the list. */
-  memberStatus: MemberStatus | 'all';
-  /** `false` hides deleted rows and killed images; `any` shows all. */
-  deleted: false | true | 'any';
-  hidden?: boolean;
-  /** Each is "one of these texts". */
-  id?: string[];
-  name?: string[];
-  status?: string[];
-  containerFormat?: string[];
-  diskFormat?: string[];
-  owner?: string;
-  checksum?: string;
-  hashValue?: string;
-  minDisk?: number;
-  minRam?: number;
-  protected?: boolean;
-  sizeMin?: number;
-  sizeMax?: number;
-  /** `updatedAt` strictly after this wire time. */
-  changesSince?: string;
-  createdAt?: { operator: TimeOperator; value: string };
-  updatedAt?: { operator: TimeOperator; value: string };
-  /** All of them, name and value exact. */
-  properties?: ImageProperty[];
-  /** All of them. */
-  tags?: string[];
-  /** `createdAt` and `id` are appended, in the last direction given (default desc). */
-  sort: { key: ImageSortKey; direction: SortDirection }[];
-  limit: number;
-  /** The id after which the page starts; `invalid_request` unless the caller may see it. */
-  marker?: string;
 }

@@ -111,6 +111,12 @@ describe('v1 images', () => {
       expect((await as(USER).get('/v1/images?limit=99999999')).body.images).toHaveLength(3);
     });
 
+    it('takes a marker that the caller may not see for an unknown one', async () => {
+      const foreign = await reserved({}, OTHER);
+      const answer = await as(USER).get(`/v1/images?marker=${foreign}`).expect(400);
+      expect(answer.text).toContain('Invalid marker. Image could not be found.');
+    });
+
     // §11.50, §11.51, §11.53
     it.each([
       ['limit=-1', 'limit param must be positive'],

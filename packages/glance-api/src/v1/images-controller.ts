@@ -36,7 +36,7 @@ import {
 } from './image-headers';
 import { namedSources, onlySource, type ImageSource, type NamedSources } from './image-source';
 import { briefImageView, imageView } from './image-view';
-import { parseListQuery, type ListLimits } from './list-query';
+import { parseListQuery, unknownMarker, type ListLimits } from './list-query';
 import type { PropertyAccess } from './property-access';
 
 export interface ImagesControllerOptions {
@@ -268,7 +268,12 @@ export class ImagesController {
     this.options.policy.enforce('get_images', identity);
     const { searchParams } = new URL(req.originalUrl, 'http://localhost');
     const query = parseListQuery(searchParams, identity, this.options.listLimits);
-    return await this.options.registry.listImages(query, this.context(req));
+    try {
+      return await this.options.registry.listImages(query, this.context(req));
+    } catch (error) {
+      const isMarkerHidden = isDomainError(error, 'forbidden') && 'marker' in error.details;
+      throw isMarkerHidden ? unknownMarker(error) : error;
+    }
   }
 
   private async find(req: Request): Promise<ImageRecord> {

@@ -1,4 +1,5 @@
 import {
+  DomainError,
   invalidRequest,
   parseIso8601,
   toCanonicalUuid,
@@ -85,12 +86,17 @@ export function parseListQuery(
 
   const marker = given.get('marker');
   if (marker !== undefined) {
-    if (marker === '') throw invalidRequest('Invalid marker. Image could not be found.');
+    if (marker === '') throw unknownMarker();
     const id = toCanonicalUuid(marker);
     if (id === undefined) throw invalidRequest('Invalid marker format');
     query.marker = id;
   }
   return query;
+}
+
+/** v1 takes a marker that the caller may not see for one that is not there. */
+export function unknownMarker(cause?: unknown): DomainError {
+  return new DomainError('invalid_request', 'Invalid marker. Image could not be found.', { cause });
 }
 
 /** `is_public` is checked for everybody and means something for admins only. */

@@ -30,13 +30,23 @@ export function imageFilters(query: ImageListQuery): Sql[] {
   oneOf('images.disk_format', query.diskFormat);
   equal('images.owner', query.owner);
   equal('images.checksum', query.checksum);
+  equal('images.os_hash_algo', query.hashAlgorithm);
   equal('images.os_hash_value', query.hashValue);
   equal('images.min_disk', query.minDisk);
   equal('images.min_ram', query.minRam);
+  equal('images.size', query.sizeBytes);
+  equal('images.virtual_size', query.virtualSizeBytes);
   equal('images.protected', query.protected === undefined ? undefined : Number(query.protected));
   if (query.deleted === false) conditions.push(sqlText(`images.status <> 'killed'`));
-  if (query.sizeMin !== undefined) conditions.push(sql`images.size >= ${query.sizeMin}`);
-  if (query.sizeMax !== undefined) conditions.push(sql`images.size <= ${query.sizeMax}`);
+  for (const [column, least, most] of [
+    ['images.size', query.sizeMin, query.sizeMax],
+    ['images.virtual_size', query.virtualSizeMin, query.virtualSizeMax],
+    ['images.min_disk', query.minDiskMin, query.minDiskMax],
+    ['images.min_ram', query.minRamMin, query.minRamMax],
+  ] as const) {
+    if (least !== undefined) conditions.push(sql`${sqlText(column)} >= ${least}`);
+    if (most !== undefined) conditions.push(sql`${sqlText(column)} <= ${most}`);
+  }
   for (const [column, time] of [
     ['images.created_at', query.createdAt],
     ['images.updated_at', query.updatedAt],

@@ -1,7 +1,8 @@
 import { DomainError, invalidRequest, type Identity, type ImageListQuery } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { allOf, joinSql, selectRow, selectRows, sql, sqlText, type Sql } from '../db/sql';
+import { joinSql, selectRow, selectRows, sql, sqlText, type Sql } from '../db/sql';
+import { toNumber } from '../db/values';
 import { selectiveFilters } from './image-filters';
 import { isMembership, pageQuery, type SharedImages } from './image-list-query';
 import { ImageOrder } from './image-order';
@@ -17,8 +18,8 @@ const FEW = 2000;
 /**
  * Rows of one page, in order. How many statements it takes depends on the filters given, never on
  * the size of the page or of the table.
- * @throws DomainError `forbidden` for `all` projects and no admin; `invalid_request` for a marker
- * that the caller may not see.
+ * @throws DomainError `forbidden` for `all` projects and no admin, and for a marker that the caller
+ * may not see; `invalid_request` for one that is not there.
  */
 export async function listImageRows(
   connection: Knex,
@@ -49,7 +50,10 @@ export async function listImageRows(
   );
 }
 
-/** Deleted images mark a place for admins and where deleted ones are listed (registry sheet §4). */
+/**
+ * The row after which the page starts. Deleted images mark a place for admins and where deleted
+ * ones are listed (registry sheet §4).
+ */
 async function findMarker(
   connection: Knex,
   dialect: Dialect,
@@ -58,13 +62,22 @@ async function findMarker(
   identity: Identity,
 ): Promise<ImageRow> {
   if (!isPossibleId(id)) throw invalidMarker();
-  const conditions = [sql`images.id = ${id}`, isVisibleTo(dialect, identity)];
-  if (!identity.isAdmin && query.deleted === false) conditions.push(sqlText('images.deleted = 0'));
-  const row = await selectRow<ImageRow>(
+  const row = await selectRow<ImageRow & { visible: number }>(
     connection,
-    sql`SELECT ${IMAGE_COLUMNS} FROM images WHERE ${allOf(conditions)}`,
+    sql`SELECT ${IMAGE_COLUMNS},
+        CASE WHEN ${isVisibleTo(dialect, identity)} THEN 1 ELSE 0 END AS visible
+      FROM images WHERE images.id = ${id}`,
   );
   if (!row) throw invalidMarker();
+  const isVisible = toNumber(row.visible) === 1;
+  if (row.deleted !== 0 && !identity.isAdmin && (query.deleted === false || !isVisible)) {
+    throw invalidMarker();
+  }
+  if (!isVisible) {
+    throw new DomainError('forbidden', 'You are not permitted to see the image of the marker.', {
+      details: { marker: id },
+    });
+  }
   return row;
 }
 

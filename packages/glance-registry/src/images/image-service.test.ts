@@ -154,6 +154,30 @@ describeEachDatabase('the image service', (current, dialect) => {
     for (const { payload } of rows) expect(payload).not.toMatch(/file:\/\//);
   });
 
+  it('announces a change of the status, and nothing for an image that is so already', async () => {
+    const { id } = await world.createActive();
+    for (const status of ['active', 'deactivated', 'deactivated', 'active'] as const) {
+      await world.images.setStatus(id, { status }, ADMIN, {});
+    }
+    const rows = (await world.database
+      .knex('registry_outbox')
+      .where({ image_id: id, event: 'image.update' })
+      .orderBy('id')) as { payload: string }[];
+    const statuses = rows.map(({ payload }) => (JSON.parse(payload) as { status: string }).status);
+    expect(statuses).toEqual(['deactivated', 'active']);
+  });
+
+  it('deactivates an image or deletes it when both are asked at once', async () => {
+    const { id } = await world.createActive();
+    const [, deletion] = await Promise.allSettled([
+      world.images.setStatus(id, { status: 'deactivated' }, ADMIN, {}),
+      world.deletions.begin(id, { delayed: false }, ADMIN, {}),
+    ]);
+    expect(deletion.status).toBe('fulfilled');
+    const { status } = await world.images.get(id, ADMIN, {});
+    expect(status).toBe('pending_delete');
+  });
+
   it('reads a row that upstream wrote without an update time or metadata', async () => {
     const id = randomUUID();
     await world.database.knex('images').insert({

@@ -11,6 +11,7 @@ import {
   type ImageListQuery,
   type ImageRecord,
   type NewImage,
+  type SetImageStatus,
   type UpdateImageRequest,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
@@ -93,14 +94,46 @@ export class ImageService {
           details: { imageId, status: image.row.status },
         });
       }
-      if (request.properties) await properties.change(imageId, request.properties);
+      if (request.properties) {
+        await properties.change(imageId, request.properties, request.propertyQuota ?? null);
+      }
       if (request.tags) await tags.replace(imageId, request.tags);
+      if (request.addTags || request.removeTags) {
+        const { addTags = [], removeTags = [], tagQuota = null } = request;
+        await tags.change(imageId, { add: addTags, remove: removeTags, quota: tagQuota });
+      }
       const owner = 'owner' in columns ? (columns['owner'] as string | null) : image.row.owner;
       const activated = await attachExternalData(repositories, imageId, owner, request);
       const record = requireFound(await images.find(imageId));
       checkPropertiesStored(record, request.properties?.set ?? []);
       await outbox.add('image.update', record);
       if (activated) await outbox.add('image.activate', record);
+      return present(record, identity);
+    });
+  }
+
+  /** Takes an image out of use or back into it. What is so already is not changed nor announced. */
+  async setStatus(
+    id: string,
+    { status }: SetImageStatus,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageRecord> {
+    return await this.transactions.write(scope, async ({ images, outbox }) => {
+      const { row } = requireChangeable(await images.lock(id, identity), id, identity);
+      if (row.status !== status) {
+        const from = status === 'active' ? 'deactivated' : 'active';
+        if (!(await images.transition(row.id, [from], status))) {
+          const change = status === 'active' ? 'reactivate' : 'deactivate';
+          throw new DomainError(
+            'conflict',
+            `Not allowed to ${change} image in status '${row.status}'`,
+            { details: { imageId: row.id, status: row.status } },
+          );
+        }
+      }
+      const record = requireFound(await images.find(row.id));
+      if (row.status !== status) await outbox.add('image.update', record);
       return present(record, identity);
     });
   }

@@ -3,6 +3,7 @@ import {
   createImageSchema,
   imageListQuerySchema,
   invalidRequest,
+  setImageStatusSchema,
   updateImageSchema,
   type ImageListQuery,
 } from '@glance/common';
@@ -12,7 +13,7 @@ import { methodNotAllowed } from '../http/method-not-allowed';
 import { readCall } from '../http/registry-call';
 import type { ImageService } from './image-service';
 
-/** `/v1/images`, `/v1/images/{id}` */
+/** `/v1/images`, `/v1/images/{id}`, `/v1/images/{id}/status` */
 export function imagesRouter(service: ImageService): Router {
   const router = Router();
 
@@ -39,6 +40,15 @@ export function imagesRouter(service: ImageService): Router {
       const { identity, scope } = readCall(req);
       const request = checkAgainst(updateImageSchema, req.body);
       res.json({ image: await service.update(req.params.imageId, request, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/status')
+    .put(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const request = checkAgainst(setImageStatusSchema, req.body);
+      res.json({ image: await service.setStatus(req.params.imageId, request, identity, scope) });
     })
     .all(methodNotAllowed);
 

@@ -1,9 +1,8 @@
-import type { ImageProperty, UpdateImageRequest } from '@glance/common';
+import type { ImageProperty } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, isOneOf, joinSql, selectRows, sql, sqlText } from '../db/sql';
-
-export type PropertyChange = NonNullable<UpdateImageRequest['properties']>;
+import { checkPropertyChange, type PropertyChange } from './property-change';
 
 /** Rows of `image_properties`. The image's row is locked by whoever calls. */
 export class PropertyRepository {
@@ -38,11 +37,16 @@ export class PropertyRepository {
     );
   }
 
-  async change(imageId: string, change: PropertyChange): Promise<void> {
+  /**
+   * @param quota the most properties after a change that adds one; null for no limit.
+   * @throws DomainError `conflict`, `quota_exceeded`, see {@link checkPropertyChange}.
+   */
+  async change(imageId: string, change: PropertyChange, quota: number | null): Promise<void> {
     const set = new Set(change.set.map(([name]) => name));
     const kept = new Set(change.keep);
     const removed = new Set(change.remove);
-    if (change.removeOthers === true || removed.size > 0) {
+    const hasRules = change.createOnly !== undefined || change.mustExist !== undefined;
+    if (change.removeOthers === true || removed.size > 0 || hasRules || quota !== null) {
       const live = await selectRows<{ id: number; name: string }>(
         this.connection,
         sql`SELECT id, name FROM image_properties WHERE image_id = ${imageId} AND deleted = 0`,
@@ -52,6 +56,10 @@ export class PropertyRepository {
           !set.has(name) &&
           (removed.has(name) || (change.removeOthers === true && !kept.has(name))),
       );
+      const before = new Set(live.map(({ name }) => name));
+      const after = new Set([...before, ...set]);
+      for (const { name } of gone) after.delete(name);
+      checkPropertyChange(imageId, { before, after, change, quota });
       await this.markDeleted(gone.map(({ id }) => id));
     }
     await this.upsert(imageId, change.set);

@@ -2,6 +2,7 @@ import type { Identity, MemberStatus, SharedImage } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { allOf, anyOf, executeSql, isOneOf, joinSql, selectRows, sql, sqlText } from '../db/sql';
+import { toWireTime } from '../db/values';
 import { isOwnedBy, isVisibleTo, projectOf } from '../images/visibility';
 
 /** A member has no, one or several rows, live ones and removed ones (schema sheet §8). */
@@ -10,6 +11,9 @@ export interface MemberRow {
   memberId: string;
   canShare: boolean;
   status: MemberStatus;
+  /** Times are as in ImageMember. */
+  createdAt: string;
+  updatedAt: string;
   deleted: boolean;
 }
 
@@ -18,6 +22,8 @@ interface StoredRow {
   member: string;
   can_share: number;
   status: MemberStatus;
+  created_at: string;
+  updated_at: string | null;
   deleted: number;
 }
 
@@ -32,15 +38,17 @@ export class MemberRepository {
   async findAll(imageId: string): Promise<MemberRow[]> {
     const rows = await selectRows<StoredRow>(
       this.connection,
-      sql`SELECT id, member, can_share, status, deleted FROM image_members
+      sql`SELECT id, member, can_share, status, created_at, updated_at, deleted FROM image_members
         WHERE image_id = ${imageId} ORDER BY id`,
     );
-    return rows.map(({ id, member, can_share: canShare, status, deleted }) => ({
-      id,
-      memberId: member,
-      canShare: canShare !== 0,
-      status,
-      deleted: deleted !== 0,
+    return rows.map((row) => ({
+      id: row.id,
+      memberId: row.member,
+      canShare: row.can_share !== 0,
+      status: row.status,
+      createdAt: toWireTime(row.created_at),
+      updatedAt: toWireTime(row.updated_at ?? row.created_at),
+      deleted: row.deleted !== 0,
     }));
   }
 
@@ -110,16 +118,25 @@ export class MemberRepository {
     );
   }
 
+  async setStatus(ids: readonly number[], status: MemberStatus): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE image_members SET status = ${status}, updated_at = ${this.dialect.now}
+        WHERE ${isOneOf(sqlText('id'), ids)}`,
+    );
+  }
+
   /**
    * Removed rows are as new ones, with what was granted and accepted then forgotten; without
    * deleted_at, so that no purge takes them later (schema sheet §4.2).
    */
   async revive(ids: readonly number[], canShare: boolean): Promise<void> {
     if (ids.length === 0) return;
+    const { now } = this.dialect;
     await executeSql(
       this.connection,
       sql`UPDATE image_members SET can_share = ${Number(canShare)}, status = 'pending',
-          deleted = 0, deleted_at = NULL, updated_at = ${this.dialect.now}
+          deleted = 0, deleted_at = NULL, created_at = ${now}, updated_at = ${now}
         WHERE ${isOneOf(sqlText('id'), ids)}`,
     );
   }

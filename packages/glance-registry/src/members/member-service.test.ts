@@ -83,7 +83,13 @@ describeEachDatabase('the member service', (current) => {
     expect(await world.members.listSharedImages('twice', OWNER, {})).toHaveLength(1);
     await remove(id, 'twice');
     expect(await world.members.list(id, OWNER, {})).toEqual([
-      { memberId: 'once', canShare: false, status: 'accepted' },
+      {
+        memberId: 'once',
+        canShare: false,
+        status: 'accepted',
+        createdAt: '2026-01-01T00:00:00',
+        updatedAt: '2026-01-01T00:00:00',
+      },
     ]);
     await expect(remove(id, 'twice')).rejects.toMatchObject({ code: 'not_found' });
   });
@@ -137,6 +143,53 @@ describeEachDatabase('the member service', (current) => {
       ['image.member.delete', about('a')],
       ['image.member.create', about('a')],
     ]);
+  });
+
+  it('announces a member that is added, answers and goes', async () => {
+    const { id } = await world.create({}, OWNER);
+    const friend = memberOf('friend');
+    await world.members.add(id, { memberId: 'friend', memberQuota: null }, OWNER, {});
+    const twice = world.members.add(id, { memberId: 'friend', memberQuota: null }, OWNER, {});
+    await expect(twice).rejects.toMatchObject({ code: 'conflict' });
+    await world.members.setStatus(id, 'friend', { status: 'accepted' }, friend, {});
+    await world.members.remove(id, 'friend', OWNER, {});
+    const events = (await world.database
+      .knex('registry_outbox')
+      .where({ image_id: id })
+      .andWhere('event', 'like', 'image.member.%')
+      .orderBy('id')) as { event: string; payload: string }[];
+    const statusOf = (payload: string) => (JSON.parse(payload) as { status: string }).status;
+    expect(events.map(({ event, payload }) => [event, statusOf(payload)])).toEqual([
+      ['image.member.create', 'pending'],
+      ['image.member.update', 'accepted'],
+      ['image.member.delete', 'accepted'],
+    ]);
+  });
+
+  it('takes an answer for all rows that upstream wrote of a member', async () => {
+    const { id } = await world.create({}, OWNER);
+    for (let count = 0; count < 2; count += 1) await world.share(id, 'twice', 'pending');
+    await world.share(id, 'Twice', 'pending');
+    await world.members.setStatus(id, 'twice', { status: 'rejected' }, memberOf('twice'), {});
+    const statuses = (await rows(id)).map(({ member, status }) => [member, status]);
+    expect(statuses).toEqual([
+      ['twice', 'rejected'],
+      ['twice', 'rejected'],
+      ['Twice', 'pending'],
+    ]);
+    await world.members.remove(id, 'twice', OWNER, {});
+    expect(await world.members.list(id, OWNER, {})).toHaveLength(1);
+  });
+
+  it('dates a member who comes back from then, in the row it had', async () => {
+    const { id } = await world.create({}, OWNER);
+    await world.share(id, 'friend');
+    await world.members.remove(id, 'friend', OWNER, {});
+    const again = { memberId: 'friend', memberQuota: null };
+    const { createdAt, updatedAt } = await world.members.add(id, again, OWNER, {});
+    expect(createdAt > '2026-01-01T00:00:00').toBe(true);
+    expect(updatedAt).toBe(createdAt);
+    expect(await rows(id)).toHaveLength(1);
   });
 
   it('replaces the longest list that a request can hold', async () => {

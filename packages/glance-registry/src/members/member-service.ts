@@ -1,15 +1,17 @@
 import {
   DomainError,
   imageNotFound,
+  type AddMember,
   type Identity,
   type ImageMember,
   type PutMember,
   type ReplaceMembers,
+  type SetMemberStatus,
   type SharedImage,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
 import type { Repositories } from '../repositories';
-import type { MemberRow } from './member-repository';
+import { grant, remove, type Grants } from './member-changes';
 import {
   checkLive,
   checkMayShare,
@@ -17,8 +19,15 @@ import {
   liveMembers,
   lockSharing,
   sharingOf,
-  type LockedSharing,
 } from './sharing';
+import {
+  checkIsManager,
+  checkMayAnswer,
+  lockMemberships,
+  memberNotFound,
+  membershipsOf,
+  requireMember,
+} from './shared-image';
 
 /** Sharing of images, as the `Registry` of @glance/registry-client promises. */
 export class MemberService {
@@ -65,10 +74,7 @@ export class MemberService {
       checkMemberQuota(sharing.seen.length + 1, memberQuota);
       checkMayShare(sharing);
       await grant(repositories, sharing, new Map([[memberId, canShare]]));
-      const members = liveMembers(await repositories.members.findAll(sharing.imageId));
-      const member = members.find((each) => each.memberId === memberId);
-      if (!member) throw new Error('a member row vanished inside a transaction that holds it');
-      return member;
+      return await findMember(repositories, sharing.imageId, memberId);
     });
   }
 
@@ -87,6 +93,83 @@ export class MemberService {
     });
   }
 
+  async add(
+    imageId: string,
+    { memberId, memberQuota }: AddMember,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageMember> {
+    return await this.transactions.write(scope, async (repositories) => {
+      const memberships = await lockMemberships(repositories, imageId, identity);
+      checkIsManager(memberships);
+      checkMemberQuota(memberships.members.length + 1, memberQuota);
+      if (memberships.members.some((member) => member.memberId === memberId)) {
+        throw new DomainError(
+          'conflict',
+          `Project ${memberId} is already associated with image ${memberships.imageId}`,
+          { details: { imageId: memberships.imageId, memberId } },
+        );
+      }
+      await grant(repositories, memberships, new Map([[memberId, false]]));
+      return await findMember(repositories, memberships.imageId, memberId);
+    });
+  }
+
+  async get(
+    imageId: string,
+    memberId: string,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageMember> {
+    return await this.transactions.read(scope, async ({ images, members }) => {
+      const image = await images.findVisible(imageId, identity);
+      if (!image) throw imageNotFound(imageId);
+      checkLive(image, identity);
+      if (image.visibility !== 'shared') throw memberNotFound(image.id, memberId);
+      const rows = await members.findAll(image.id);
+      return requireMember(membershipsOf(image, rows, identity), memberId, identity);
+    });
+  }
+
+  async setStatus(
+    imageId: string,
+    memberId: string,
+    { status }: SetMemberStatus,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageMember> {
+    return await this.transactions.write(scope, async (repositories) => {
+      const { members, outbox } = repositories;
+      const memberships = await lockMemberships(repositories, imageId, identity);
+      requireMember(memberships, memberId, identity);
+      checkMayAnswer(memberships.imageId, memberId, identity);
+      const own = memberships.rows.filter((row) => !row.deleted && row.memberId === memberId);
+      await members.setStatus(
+        own.map(({ id }) => id),
+        status,
+      );
+      const member = await findMember(repositories, memberships.imageId, memberId);
+      await outbox.addMembers('image.member.update', memberships.imageId, [member]);
+      return member;
+    });
+  }
+
+  /** By the owner, where {@link delete} is for whoever may share. */
+  async remove(
+    imageId: string,
+    memberId: string,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageMember> {
+    return await this.transactions.write(scope, async (repositories) => {
+      const memberships = await lockMemberships(repositories, imageId, identity);
+      const member = requireMember(memberships, memberId, identity);
+      checkIsManager(memberships);
+      await remove(repositories, memberships, (row) => row.memberId === memberId);
+      return member;
+    });
+  }
+
   async listSharedImages(
     memberId: string,
     identity: Identity,
@@ -98,64 +181,14 @@ export class MemberService {
   }
 }
 
-/** What each member may do: undefined for "as it is, or nothing". */
-type Grants = Map<string, boolean | undefined>;
-
-/** Makes live members of those named. Others stay as they are. */
-async function grant(
-  { members, outbox }: Repositories,
-  { imageId, rows }: LockedSharing,
-  grants: Grants,
-): Promise<void> {
-  const rowsOf = new Map<string, MemberRow[]>();
-  for (const row of rows) {
-    const own = rowsOf.get(row.memberId);
-    if (own) own.push(row);
-    else rowsOf.set(row.memberId, [row]);
-  }
-  const missing: { memberId: string; canShare: boolean }[] = [];
-  const revived = { true: [] as number[], false: [] as number[] };
-  const changed = { true: [] as number[], false: [] as number[] };
-  const added = new Set<string>();
-  const updated = new Set<string>();
-  for (const [memberId, canShare] of grants) {
-    const own = rowsOf.get(memberId) ?? [];
-    const live = own.filter(({ deleted }) => !deleted);
-    const newest = own.at(-1);
-    if (live.length > 0) {
-      const others = live.filter((row) => canShare !== undefined && row.canShare !== canShare);
-      changed[`${canShare ?? false}`].push(...others.map(({ id }) => id));
-      if (others.length > 0) updated.add(memberId);
-    } else {
-      if (newest) revived[`${canShare ?? false}`].push(newest.id);
-      else missing.push({ memberId, canShare: canShare ?? false });
-      added.add(memberId);
-    }
-  }
-  await members.insert(imageId, missing);
-  for (const canShare of [true, false]) {
-    await members.revive(revived[`${canShare}`], canShare);
-    await members.setCanShare(changed[`${canShare}`], canShare);
-  }
-  const now = liveMembers(await members.findAll(imageId));
-  const isIn = (set: Set<string>) => now.filter(({ memberId }) => set.has(memberId));
-  await outbox.addMembers('image.member.create', imageId, isIn(added));
-  await outbox.addMembers('image.member.update', imageId, isIn(updated));
-}
-
-/** @returns the memberships that there were. */
-async function remove(
-  { members, outbox }: Repositories,
-  { imageId, rows, now }: LockedSharing,
-  isGone: (row: MemberRow) => boolean,
-): Promise<ImageMember[]> {
-  const gone = rows.filter((row) => !row.deleted && isGone(row));
-  await members.markDeleted(
-    imageId,
-    gone.map(({ id }) => id),
-    now,
-  );
-  const removed = liveMembers(gone);
-  await outbox.addMembers('image.member.delete', imageId, removed);
-  return removed;
+/** The member as this transaction leaves it. */
+async function findMember(
+  { members }: Repositories,
+  imageId: string,
+  memberId: string,
+): Promise<ImageMember> {
+  const all = liveMembers(await members.findAll(imageId));
+  const member = all.find((each) => each.memberId === memberId);
+  if (!member) throw new Error('a member row vanished inside a transaction that holds it');
+  return member;
 }

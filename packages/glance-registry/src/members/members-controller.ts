@@ -1,4 +1,11 @@
-import { checkAgainst, checkMemberId, putMemberSchema, replaceMembersSchema } from '@glance/common';
+import {
+  addMemberSchema,
+  checkAgainst,
+  checkMemberId,
+  putMemberSchema,
+  replaceMembersSchema,
+  setMemberStatusSchema,
+} from '@glance/common';
 import { Router } from 'express';
 import { methodNotAllowed } from '../http/method-not-allowed';
 import { readCall } from '../http/registry-call';
@@ -19,10 +26,21 @@ export function membersRouter(service: MemberService): Router {
       const request = checkAgainst(replaceMembersSchema, req.body);
       res.json({ members: await service.replace(req.params.imageId, request, identity, scope) });
     })
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const request = checkAgainst(addMemberSchema, req.body);
+      res.json({ member: await service.add(req.params.imageId, request, identity, scope) });
+    })
     .all(methodNotAllowed);
 
   router
     .route('/:imageId/members/:memberId')
+    .get(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const { imageId, memberId } = req.params;
+      checkMemberId(memberId);
+      res.json({ member: await service.get(imageId, memberId, identity, scope) });
+    })
     .put(async (req, res) => {
       const { identity, scope } = readCall(req);
       const { imageId, memberId } = req.params;
@@ -35,6 +53,27 @@ export function membersRouter(service: MemberService): Router {
       const { imageId, memberId } = req.params;
       checkMemberId(memberId);
       res.json({ member: await service.delete(imageId, memberId, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/members/:memberId/status')
+    .put(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const { imageId, memberId } = req.params;
+      checkMemberId(memberId);
+      const request = checkAgainst(setMemberStatusSchema, req.body);
+      res.json({ member: await service.setStatus(imageId, memberId, request, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/members/:memberId/removal')
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const { imageId, memberId } = req.params;
+      checkMemberId(memberId);
+      res.json({ member: await service.remove(imageId, memberId, identity, scope) });
     })
     .all(methodNotAllowed);
 

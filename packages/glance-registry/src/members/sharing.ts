@@ -1,5 +1,6 @@
 import { DomainError, imageNotFound, type Identity, type ImageMember } from '@glance/common';
 import { mayOnlyRead, projectOf } from '../images/visibility';
+import { checkCountQuota } from '../quota/count-quota';
 import type { Repositories } from '../repositories';
 import type { MemberRow } from './member-repository';
 
@@ -71,19 +72,14 @@ export function sharingOf(
 /** Of several live rows of a member the first counts. */
 export function liveMembers(rows: readonly MemberRow[]): ImageMember[] {
   const members = new Map<string, ImageMember>();
-  for (const { memberId, canShare, status, deleted } of rows) {
-    if (!deleted && !members.has(memberId)) members.set(memberId, { memberId, canShare, status });
+  for (const { id: _row, deleted, ...member } of rows) {
+    if (!deleted && !members.has(member.memberId)) members.set(member.memberId, member);
   }
   return [...members.values()];
 }
 
 export function checkMemberQuota(attempted: number, maximum: number | null): void {
-  if (maximum === null || attempted <= maximum) return;
-  throw new DomainError(
-    'quota_exceeded',
-    `The limit has been exceeded on the number of allowed image members for this image. Attempted: ${attempted}, Maximum: ${maximum}`,
-    { details: { attempted, maximum } },
-  );
+  checkCountQuota('image members for this image', attempted, maximum);
 }
 
 export function checkMayShare({ imageId, mayShare }: LockedSharing): void {

@@ -8,7 +8,7 @@ import {
   type SortDirection,
   type TimeOperator,
 } from '@glance/common';
-import { isVisibleTo, wasVisibleTo, type FakeImage } from './fake-image';
+import { wasVisibleTo, type FakeImage } from './fake-image';
 
 type SortTerm = ImageListQuery['sort'][number];
 
@@ -71,14 +71,17 @@ function isMatch(record: ImageRecord, query: ImageListQuery): boolean {
     isOneOf(record.diskFormat, query.diskFormat) &&
     equals(record.owner, query.owner) &&
     equals(record.checksum, query.checksum) &&
+    equals(record.hashAlgorithm, query.hashAlgorithm) &&
     equals(record.hashValue, query.hashValue) &&
     equals(record.minDisk, query.minDisk) &&
     equals(record.minRam, query.minRam) &&
+    equals(record.sizeBytes, query.sizeBytes) &&
+    equals(record.virtualSizeBytes, query.virtualSizeBytes) &&
     equals(record.protected, query.protected) &&
-    (query.sizeMin === undefined ||
-      (record.sizeBytes !== null && record.sizeBytes >= query.sizeMin)) &&
-    (query.sizeMax === undefined ||
-      (record.sizeBytes !== null && record.sizeBytes <= query.sizeMax)) &&
+    isWithin(record.sizeBytes, query.sizeMin, query.sizeMax) &&
+    isWithin(record.virtualSizeBytes, query.virtualSizeMin, query.virtualSizeMax) &&
+    isWithin(record.minDisk, query.minDiskMin, query.minDiskMax) &&
+    isWithin(record.minRam, query.minRamMin, query.minRamMax) &&
     (query.changesSince === undefined || record.updatedAt > query.changesSince) &&
     isAtTime(record.createdAt, query.createdAt) &&
     isAtTime(record.updatedAt, query.updatedAt) &&
@@ -95,6 +98,12 @@ function equals<T>(value: T | null, wanted: T | undefined): boolean {
 
 function isOneOf(value: string | null, wanted: readonly string[] | undefined): boolean {
   return wanted === undefined || (value !== null && wanted.includes(value));
+}
+
+/** Bounds are inclusive; NULL is within none. */
+function isWithin(value: number | null, least = -Infinity, most = Infinity): boolean {
+  if (least === -Infinity && most === Infinity) return true;
+  return value !== null && value >= least && value <= most;
 }
 
 const TIME_TESTS: Record<TimeOperator, (time: string, bound: string) => boolean> = {
@@ -147,13 +156,18 @@ function findMarker(
   identity: Identity,
 ): ImageRecord {
   const marker = images.find(({ record }) => record.id === id);
-  if (marker === undefined || !isVisibleMarker(marker, query, identity)) {
+  // A deleted image marks a place where deleted ones are listed (registry sheet §4), and for admins.
+  const isGone =
+    marker?.record.deleted === true &&
+    !identity.isAdmin &&
+    (query.deleted === false || !wasVisibleTo(identity, marker));
+  if (marker === undefined || isGone) {
     throw invalidRequest('Invalid marker. Image could not be found.');
   }
+  if (!wasVisibleTo(identity, marker)) {
+    throw new DomainError('forbidden', 'You are not permitted to see the image of the marker.', {
+      details: { marker: id },
+    });
+  }
   return marker.record;
-}
-
-/** A deleted image marks a place where deleted ones are listed (registry sheet §4). */
-function isVisibleMarker(image: FakeImage, query: ImageListQuery, identity: Identity): boolean {
-  return query.deleted === false ? isVisibleTo(identity, image) : wasVisibleTo(identity, image);
 }

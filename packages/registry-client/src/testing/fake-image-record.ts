@@ -1,10 +1,11 @@
-import type {
-  Identity,
-  ImageFields,
-  ImageProperty,
-  ImageRecord,
-  NewImage,
-  UpdateImageRequest,
+import {
+  DomainError,
+  type Identity,
+  type ImageFields,
+  type ImageProperty,
+  type ImageRecord,
+  type NewImage,
+  type UpdateImageRequest,
 } from '@glance/common';
 
 export function newRecord(
@@ -48,17 +49,60 @@ export function allowedFields({ owner, ...fields }: ImageFields, identity: Ident
   return { ...fields, owner: owner === '' ? null : owner };
 }
 
+/** @throws DomainError `conflict`, `quota_exceeded` as `Registry.updateImage` */
 export function changedProperties(
-  current: readonly ImageProperty[],
-  { set, removeOthers, keep, remove }: NonNullable<UpdateImageRequest['properties']>,
+  { id, properties: current }: ImageRecord,
+  change: NonNullable<UpdateImageRequest['properties']>,
+  quota: number | null = null,
 ): ImageProperty[] {
-  const changed = new Map(
+  const { set, removeOthers, keep, remove, createOnly = [], mustExist = [] } = change;
+  const before = new Map(current);
+  const present = createOnly.find((name) => before.has(name));
+  const absent = mustExist.find((name) => !before.has(name));
+  if (present !== undefined) throw propertyConflict(id, present, 'already present');
+  if (absent !== undefined) throw propertyConflict(id, absent, 'does not exist');
+  const after = new Map(
     current
       .filter(([name]) => removeOthers !== true || keep?.includes(name) === true)
       .filter(([name]) => remove?.includes(name) !== true),
   );
-  for (const [name, value] of set) changed.set(name, value);
-  return [...changed];
+  for (const [name, value] of set) after.set(name, value);
+  const counted = [...after.keys()].filter((name) => !name.startsWith('os_glance'));
+  if (counted.some((name) => !before.has(name))) {
+    checkQuotaOf('image properties', counted.length, quota);
+  }
+  return [...after];
+}
+
+function propertyConflict(imageId: string, property: string, how: string): DomainError {
+  return new DomainError('conflict', `Property ${property} ${how}.`, {
+    details: { imageId, property },
+  });
+}
+
+/** @throws DomainError `not_found`, `quota_exceeded` as `Registry.updateImage` */
+export function changedTags(
+  { tags: current }: ImageRecord,
+  { tags, addTags = [], removeTags = [], tagQuota = null }: UpdateImageRequest,
+): string[] {
+  if (tags) return [...new Set(tags)];
+  const absent = removeTags.find((tag) => !current.includes(tag));
+  if (absent !== undefined) throw new DomainError('not_found', `Tag ${absent} is not there.`);
+  const after = new Set(current.filter((tag) => !removeTags.includes(tag)));
+  for (const tag of addTags) after.add(tag);
+  if (addTags.some((tag) => !current.includes(tag))) {
+    checkQuotaOf('image tags', after.size, tagQuota);
+  }
+  return [...after];
+}
+
+function checkQuotaOf(what: string, attempted: number, maximum: number | null): void {
+  if (maximum === null || attempted <= maximum) return;
+  throw new DomainError(
+    'quota_exceeded',
+    `The limit has been exceeded on the number of allowed ${what}. Attempted: ${attempted}, Maximum: ${maximum}`,
+    { details: { attempted, maximum } },
+  );
 }
 
 /** A deactivated or deleted image shows its locations to admins only (registry sheet §3). */

@@ -15,14 +15,15 @@ export function checkMayShareAtAll(identity: Identity): void {
   }
 }
 
+/** For an admin, who sees deleted images. */
+export function checkNotDeleted({ record }: FakeImage): void {
+  if (!record.deleted) return;
+  throw new DomainError('image_not_found', `Image with identifier ${record.id} has been deleted.`);
+}
+
 /** The members of a visible image that the caller may see. */
 export function listFakeMembers(image: FakeImage, identity: Identity): ImageMember[] {
-  if (image.record.deleted) {
-    throw new DomainError(
-      'image_not_found',
-      `Image with identifier ${image.record.id} has been deleted.`,
-    );
-  }
+  checkNotDeleted(image);
   const all = [...image.members].map(([memberId, row]) => ({ memberId, ...row }));
   return mayShare(identity, image)
     ? all
@@ -34,13 +35,14 @@ export function replaceFakeMembers(
   wanted: ReplaceMembers['members'],
   quota: number | null,
   identity: Identity,
+  now: string,
 ): void {
   listFakeMembers(image, identity);
   const before = image.members;
   const after: FakeImage['members'] = new Map();
   for (const { memberId, canShare } of wanted) {
     const row = after.get(memberId) ?? before.get(memberId);
-    after.set(memberId, changed(row, canShare));
+    after.set(memberId, changed(row, canShare, now));
   }
   checkMemberQuota(after.size, quota);
   checkMayShare(identity, image);
@@ -53,10 +55,11 @@ export function putFakeMember(
   canShare: boolean | undefined,
   quota: number | null,
   identity: Identity,
+  now: string,
 ): ImageMember {
   checkMemberQuota(listFakeMembers(image, identity).length + 1, quota);
   checkMayShare(identity, image);
-  const row = changed(image.members.get(memberId), canShare);
+  const row = changed(image.members.get(memberId), canShare, now);
   image.members.set(memberId, row);
   return { memberId, ...row };
 }
@@ -91,9 +94,12 @@ export function listFakeSharedImages(
 function changed(
   row: Omit<ImageMember, 'memberId'> | undefined,
   canShare: boolean | undefined,
+  now: string,
 ): Omit<ImageMember, 'memberId'> {
-  const current = row ?? { canShare: false, status: 'pending' };
-  return canShare === undefined ? { ...current } : { ...current, canShare };
+  const current = row ?? { canShare: false, status: 'pending', createdAt: now, updatedAt: now };
+  return canShare === undefined || canShare === current.canShare
+    ? { ...current }
+    : { ...current, canShare, updatedAt: now };
 }
 
 /** Admin, owner, or a member who can share (registry sheet 3.4). */
@@ -111,7 +117,7 @@ function checkMayShare(identity: Identity, image: FakeImage): void {
   });
 }
 
-function checkMemberQuota(attempted: number, quota: number | null): void {
+export function checkMemberQuota(attempted: number, quota: number | null): void {
   if (quota === null || attempted <= quota) return;
   throw new DomainError(
     'quota_exceeded',

@@ -6,7 +6,7 @@ import { describeRegistryContract, FakeRegistry } from './index';
 function underTest(registry: FakeRegistry): RegistryUnderTest {
   return {
     registry,
-    addMember: async (...member) => registry.addMember(...member),
+    addMember: async (...member) => registry.share(...member),
     expireLeases: async () => registry.expireLeases(),
     overwrite: async (...change) => registry.overwrite(...change),
     close: async () => undefined,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   abandonUploadSchema,
+  addMemberSchema,
   beginDeletionSchema,
   beginUploadSchema,
   checkAgainst,
@@ -17,11 +18,14 @@ import {
   judgeBlobsSchema,
   putMemberSchema,
   replaceMembersSchema,
+  setImageStatusSchema,
+  setMemberStatusSchema,
   toWireTime,
   updateImageSchema,
   uploadHeartbeatSchema,
   type AbandonResult,
   type AbandonUpload,
+  type AddMember,
   type BeginDeletion,
   type BeginUpload,
   type BeginUploadResult,
@@ -42,6 +46,8 @@ import {
   type MemberStatus,
   type PutMember,
   type ReplaceMembers,
+  type SetImageStatus,
+  type SetMemberStatus,
   type SharedImage,
   type UnownedBlob,
   type UpdateImageRequest,
@@ -63,6 +69,7 @@ import { listFakeImages } from './fake-image-list';
 import {
   allowedFields,
   changedProperties,
+  changedTags,
   markDeleted,
   newRecord,
   present,
@@ -75,6 +82,12 @@ import {
   putFakeMember,
   replaceFakeMembers,
 } from './fake-members';
+import {
+  addFakeMember,
+  getFakeMember,
+  removeFakeMember,
+  setFakeMemberStatus,
+} from './fake-shared-image';
 import { FakeBlobs } from './fake-blobs';
 import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
@@ -95,13 +108,15 @@ export class FakeRegistry implements Registry {
   constructor(private readonly clock: () => number = () => Date.now()) {}
 
   /** Shares an image: a row of `image_members`. */
-  addMember(
+  share(
     imageId: string,
     projectId: string,
     status: MemberStatus = 'pending',
     canShare = false,
   ): void {
-    this.existing(imageId).members.set(projectId, { canShare, status });
+    const now = this.now();
+    const row = { canShare, status, createdAt: now, updatedAt: now };
+    this.existing(imageId).members.set(projectId, row);
   }
 
   /** Sets the clock forward. */
@@ -182,14 +197,36 @@ export class FakeRegistry implements Registry {
     if ((changes.location ?? changes.copyFrom) && record.status !== 'queued')
       throw conflict(imageId);
     const owner = allowedFields(changes.fields ?? {}, context.identity).owner ?? record.owner;
+    const properties =
+      changes.properties && changedProperties(record, changes.properties, changes.propertyQuota);
+    const tags = changedTags(record, changes);
     this.checkExternalQuota(changes, owner);
     Object.assign(record, allowedFields(changes.fields ?? {}, context.identity));
-    if (changes.properties) {
-      record.properties = changedProperties(record.properties, changes.properties);
-    }
-    if (changes.tags) record.tags = [...new Set(changes.tags)];
+    record.properties = properties ?? record.properties;
+    record.tags = tags;
     record.updatedAt = this.now();
     this.attach(image, changes);
+    return present(record, context.identity);
+  }
+
+  async setImageStatus(
+    imageId: string,
+    request: SetImageStatus,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    await this.enter(context);
+    const { status } = checkAgainst(setImageStatusSchema, request);
+    const image = this.changeable(imageId, context.identity);
+    const { record } = image;
+    if (record.status !== status) {
+      if (record.status !== 'active' && record.status !== 'deactivated') {
+        throw new DomainError('conflict', `Image status is ${record.status}.`, {
+          details: { imageId, status: record.status },
+        });
+      }
+      transition(image, status);
+      record.updatedAt = this.now();
+    }
     return present(record, context.identity);
   }
 
@@ -388,7 +425,7 @@ export class FakeRegistry implements Registry {
     const { members, memberQuota } = checkAgainst(replaceMembersSchema, request);
     checkMayShareAtAll(context.identity);
     const image = this.visible(imageId, context.identity);
-    replaceFakeMembers(image, members, memberQuota, context.identity);
+    replaceFakeMembers(image, members, memberQuota, context.identity, this.now());
     return listFakeMembers(image, context.identity);
   }
 
@@ -403,7 +440,7 @@ export class FakeRegistry implements Registry {
     const { canShare, memberQuota } = checkAgainst(putMemberSchema, request);
     checkMayShareAtAll(context.identity);
     const image = this.visible(imageId, context.identity);
-    return putFakeMember(image, memberId, canShare, memberQuota, context.identity);
+    return putFakeMember(image, memberId, canShare, memberQuota, context.identity, this.now());
   }
 
   async deleteMember(
@@ -415,6 +452,42 @@ export class FakeRegistry implements Registry {
     checkMemberId(memberId);
     checkMayShareAtAll(context.identity);
     return deleteFakeMember(this.visible(imageId, context.identity), memberId, context.identity);
+  }
+
+  async addMember(imageId: string, request: AddMember, context: CallContext): Promise<ImageMember> {
+    await this.enter(context);
+    const checked = checkAgainst(addMemberSchema, request);
+    const image = this.visible(imageId, context.identity);
+    return addFakeMember(image, checked, context.identity, this.now());
+  }
+
+  async getMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember> {
+    await this.enter(context);
+    checkMemberId(memberId);
+    return getFakeMember(this.visible(imageId, context.identity), memberId, context.identity);
+  }
+
+  async setMemberStatus(
+    imageId: string,
+    memberId: string,
+    request: SetMemberStatus,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    await this.enter(context);
+    checkMemberId(memberId);
+    const { status } = checkAgainst(setMemberStatusSchema, request);
+    const image = this.visible(imageId, context.identity);
+    return setFakeMemberStatus(image, memberId, status, context.identity, this.now());
+  }
+
+  async removeMember(
+    imageId: string,
+    memberId: string,
+    context: CallContext,
+  ): Promise<ImageMember> {
+    await this.enter(context);
+    checkMemberId(memberId);
+    return removeFakeMember(this.visible(imageId, context.identity), memberId, context.identity);
   }
 
   async listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]> {

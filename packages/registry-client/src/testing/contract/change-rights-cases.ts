@@ -14,6 +14,15 @@ const CHANGES: [string, Change][] = [
       world.registry.updateImage(id, { fields: { name: 'new' } }, world[caller]),
   ],
   [
+    'a deactivation',
+    async (world, id, caller) => {
+      const { status, deleted } = await world.registry.getImage(id, world.service);
+      if (status === 'queued' && !deleted)
+        await world.underTest.overwrite(id, { status: 'active' });
+      return world.registry.setImageStatus(id, { status: 'deactivated' }, world[caller]);
+    },
+  ],
+  [
     'an upload',
     (world, id, caller) => world.registry.beginUpload(id, world.uploadRequest(), world[caller]),
   ],

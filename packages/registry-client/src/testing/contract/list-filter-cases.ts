@@ -19,7 +19,13 @@ async function createSamples(world: ContractWorld) {
       protected: true,
       visibility: 'private',
     },
-    { sizeBytes: 10, checksum: 'a'.repeat(32), hashValue: 'aa'.repeat(64) },
+    {
+      sizeBytes: 10,
+      virtualSizeBytes: 100,
+      checksum: 'a'.repeat(32),
+      hashAlgorithm: 'sha256',
+      hashValue: 'aa'.repeat(64),
+    },
   );
   const beta = await world.createActive(
     {
@@ -33,7 +39,12 @@ async function createSamples(world: ContractWorld) {
       ],
       tags: ['t1'],
     },
-    { sizeBytes: 20, checksum: 'b'.repeat(32), hashValue: 'bb'.repeat(64) },
+    {
+      sizeBytes: 20,
+      virtualSizeBytes: 200,
+      checksum: 'b'.repeat(32),
+      hashValue: 'bb'.repeat(64),
+    },
   );
   const gamma = await world.create({
     name: 'gamma',
@@ -88,6 +99,35 @@ const CASES: FilterCase[] = [
   { title: 'disk formats', query: { diskFormat: ['raw', 'qcow2'] }, found: ['alpha', 'beta'] },
   { title: 'a checksum', query: { checksum: 'b'.repeat(32) }, found: ['beta'] },
   { title: 'a hash', query: { hashValue: 'aa'.repeat(64) }, found: ['alpha'] },
+  { title: 'a hash algorithm', query: { hashAlgorithm: 'sha256' }, found: ['alpha'] },
+  { title: 'an unknown hash algorithm', query: { hashAlgorithm: 'sha1' }, found: [] },
+  { title: 'a size', query: { sizeBytes: 20 }, found: ['beta'] },
+  { title: 'the exact size nothing', query: { sizeBytes: 0 }, found: ['unnamed'] },
+  { title: 'a virtual size', query: { virtualSizeBytes: 100 }, found: ['alpha'] },
+  { title: 'the virtual size nothing', query: { virtualSizeBytes: 0 }, found: [] },
+  { title: 'at least a virtual size', query: { virtualSizeMin: 101 }, found: ['beta'] },
+  { title: 'a virtual size at all', query: { virtualSizeMin: 0 }, found: ['alpha', 'beta'] },
+  { title: 'at most a virtual size', query: { virtualSizeMax: 100 }, found: ['alpha'] },
+  {
+    title: 'a range of virtual sizes',
+    query: { virtualSizeMin: 100, virtualSizeMax: 200 },
+    found: ['alpha', 'beta'],
+  },
+  { title: 'at least a minimum disk', query: { minDiskMin: 2 }, found: ['beta'] },
+  {
+    title: 'at most a minimum disk',
+    query: { minDiskMax: 1 },
+    found: ['alpha', 'gamma', 'unnamed'],
+  },
+  { title: 'a range of minimum disks', query: { minDiskMin: 1, minDiskMax: 1 }, found: ['alpha'] },
+  { title: 'at least a minimum memory', query: { minRamMin: 512 }, found: ['alpha'] },
+  {
+    title: 'at most a minimum memory',
+    query: { minRamMax: 511 },
+    found: ['beta', 'gamma', 'unnamed'],
+  },
+  { title: 'an empty range of minimum memory', query: { minRamMin: 2, minRamMax: 1 }, found: [] },
+  { title: 'bounds beyond any', query: { minRamMax: 2 ** 40, minDiskMin: 0 }, found: LIVE },
   { title: 'the exact minimum disk', query: { minDisk: 1 }, found: ['alpha'] },
   { title: 'no minimum disk', query: { minDisk: 0 }, found: ['gamma', 'unnamed'] },
   { title: 'the exact minimum memory', query: { minRam: 512 }, found: ['alpha'] },
@@ -242,6 +282,9 @@ export function listFilterCases(newWorld: NewWorld): void {
     ['a time that is none', { changesSince: 'yesterday' }],
     ['an unknown operator', { createdAt: { operator: 'like', value: '2020-01-01T00:00:00' } }],
     ['a negative size', { sizeMin: -1 }],
+    ['a size in text', { sizeBytes: '5' }],
+    ['a negative virtual size', { virtualSizeMax: -1 }],
+    ['half a minimum memory', { minRamMin: 0.5 }],
   ])('refuses %s', async (_what, query) => {
     const call = world.registry.listImages(world.query(query), world.owner);
     await expectRefusal(call, 'invalid_request');

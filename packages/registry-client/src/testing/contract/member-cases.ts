@@ -5,6 +5,10 @@ import { expectRefusal, sorted, type ContractWorld, type NewWorld } from './cont
 
 const NO_QUOTA = { memberQuota: null };
 
+function timeless({ createdAt: _created, updatedAt: _updated, ...member }: ImageMember) {
+  return member;
+}
+
 export function memberCases(newWorld: NewWorld): void {
   let world: ContractWorld;
 
@@ -17,20 +21,23 @@ export function memberCases(newWorld: NewWorld): void {
     canShare,
     status,
   });
-  const put = (id: string, memberId: string, canShare?: boolean, caller = world.owner) =>
-    world.registry.putMember(
-      id,
-      memberId,
-      canShare === undefined ? NO_QUOTA : { ...NO_QUOTA, canShare },
-      caller,
+  const put = async (id: string, memberId: string, canShare?: boolean, caller = world.owner) =>
+    timeless(
+      await world.registry.putMember(
+        id,
+        memberId,
+        canShare === undefined ? NO_QUOTA : { ...NO_QUOTA, canShare },
+        caller,
+      ),
     );
-  const replace = (
+  const replace = async (
     id: string,
     members: { memberId: string; canShare?: boolean }[],
     caller = world.owner,
-  ) => world.registry.replaceMembers(id, { members, memberQuota: null }, caller);
-  const listed = async (id: string, caller = world.admin): Promise<ImageMember[]> =>
-    sorted(await world.registry.listMembers(id, caller));
+    memberQuota: number | null = null,
+  ) => (await world.registry.replaceMembers(id, { members, memberQuota }, caller)).map(timeless);
+  const listed = async (id: string, caller = world.admin) =>
+    sorted((await world.registry.listMembers(id, caller)).map(timeless));
 
   const CHANGES: [string, (id: string, caller: CallContext) => Promise<unknown>][] = [
     ['putting a member', (id, caller) => put(id, 'friend', true, caller)],
@@ -81,7 +88,7 @@ export function memberCases(newWorld: NewWorld): void {
     const { id } = await world.create();
     await put(id, world.memberProject, true);
     const removed = await world.registry.deleteMember(id, world.memberProject, world.owner);
-    expect(removed).toEqual(member(world.memberProject, true));
+    expect(timeless(removed)).toEqual(member(world.memberProject, true));
     expect(await listed(id)).toEqual([]);
     await expectRefusal(world.registry.getImage(id, world.member), 'image_not_found');
     const again = world.registry.deleteMember(id, world.memberProject, world.owner);
@@ -127,10 +134,8 @@ export function memberCases(newWorld: NewWorld): void {
   it('takes an id that is named twice for one member', async () => {
     const { id } = await world.create();
     const twice = { memberId: 'twice' };
-    const request = { members: [{ ...twice, canShare: true }, twice], memberQuota: 1 };
-    expect(await world.registry.replaceMembers(id, request, world.owner)).toEqual([
-      member('twice', true),
-    ]);
+    const both = [{ ...twice, canShare: true }, twice];
+    expect(await replace(id, both, world.owner, 1)).toEqual([member('twice', true)]);
     expect(await replace(id, [twice, { ...twice, canShare: false }])).toEqual([member('twice')]);
   });
 

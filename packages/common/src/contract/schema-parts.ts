@@ -1,0 +1,55 @@
+import Joi from 'joi';
+import { DomainError } from '../errors';
+import { MAX_INT32 } from '../image';
+import { hasFourByteCharacter, isCanonicalUuid } from '../text';
+
+/** Text that fits the 3-byte utf8 tables (schema sheet §1). */
+export function text(maxLength: number): Joi.StringSchema {
+  return Joi.string()
+    .allow('')
+    .max(maxLength)
+    .custom((value: string, helpers) => {
+      if (hasFourByteCharacter(value)) {
+        return helpers.message({
+          custom: "{{#label}} can't contain 4 byte unicode characters.",
+        });
+      }
+      // eslint-disable-next-line no-control-regex -- NUL is what is looked for
+      return /\u0000/.test(value)
+        ? helpers.message({ custom: '{{#label}} must not contain NUL characters' })
+        : value;
+    });
+}
+
+export const uuid = Joi.string().custom((value: string, helpers) =>
+  isCanonicalUuid(value) ? value : helpers.message({ custom: '{{#label}} must be a UUID' }),
+);
+export const bytes = Joi.number().integer().min(0).max(Number.MAX_SAFE_INTEGER);
+export const wireTime = Joi.string().pattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/, 'wire time');
+/** A value of an SQL INT column that is not negative. */
+export const int32 = Joi.number().integer().min(0).max(MAX_INT32);
+/** The most of something; null for no limit. */
+export const quota = Joi.number().integer().min(0).allow(null);
+
+/**
+ * Checks a decoded body against a contract schema. Values are taken as they are (no conversion).
+ * @throws DomainError `invalid_request` that names the first field at fault.
+ */
+export function checkAgainst<T>(schema: Joi.ObjectSchema<T>, value: unknown): T {
+  const result = prepared(schema).validate(value);
+  if (result.error) {
+    throw new DomainError('invalid_request', result.error.message.replaceAll('"', "'"));
+  }
+  return result.value;
+}
+
+const preparedSchemas = new WeakMap<Joi.Schema, Joi.Schema>();
+
+/** The schema with the rules of every check. Made once: joi copies the whole schema for it. */
+function prepared<T>(schema: Joi.ObjectSchema<T>): Joi.ObjectSchema<T> {
+  const known = preparedSchemas.get(schema) as Joi.ObjectSchema<T> | undefined;
+  if (known) return known;
+  const made = schema.required().prefs({ convert: false, abortEarly: true });
+  preparedSchemas.set(schema, made);
+  return made;
+}

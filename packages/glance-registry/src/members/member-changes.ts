@@ -1,0 +1,69 @@
+import type { ImageMember } from '@glance/common';
+import type { Repositories } from '../repositories';
+import type { MemberRow } from './member-repository';
+import { liveMembers, type LockedSharing } from './sharing';
+
+/** The memberships of an image whose row is locked. */
+type MembersOfLocked = Pick<LockedSharing, 'imageId' | 'rows' | 'now'>;
+
+/** What each member may do: undefined for "as it is, or nothing". */
+export type Grants = Map<string, boolean | undefined>;
+
+/** Makes live members of those named. Others stay as they are. */
+export async function grant(
+  { members, outbox }: Repositories,
+  { imageId, rows }: MembersOfLocked,
+  grants: Grants,
+): Promise<void> {
+  const rowsOf = new Map<string, MemberRow[]>();
+  for (const row of rows) {
+    const own = rowsOf.get(row.memberId);
+    if (own) own.push(row);
+    else rowsOf.set(row.memberId, [row]);
+  }
+  const missing: { memberId: string; canShare: boolean }[] = [];
+  const revived = { true: [] as number[], false: [] as number[] };
+  const changed = { true: [] as number[], false: [] as number[] };
+  const added = new Set<string>();
+  const updated = new Set<string>();
+  for (const [memberId, canShare] of grants) {
+    const own = rowsOf.get(memberId) ?? [];
+    const live = own.filter(({ deleted }) => !deleted);
+    const newest = own.at(-1);
+    if (live.length > 0) {
+      const others = live.filter((row) => canShare !== undefined && row.canShare !== canShare);
+      changed[`${canShare ?? false}`].push(...others.map(({ id }) => id));
+      if (others.length > 0) updated.add(memberId);
+    } else {
+      if (newest) revived[`${canShare ?? false}`].push(newest.id);
+      else missing.push({ memberId, canShare: canShare ?? false });
+      added.add(memberId);
+    }
+  }
+  await members.insert(imageId, missing);
+  for (const canShare of [true, false]) {
+    await members.revive(revived[`${canShare}`], canShare);
+    await members.setCanShare(changed[`${canShare}`], canShare);
+  }
+  const now = liveMembers(await members.findAll(imageId));
+  const isIn = (set: Set<string>) => now.filter(({ memberId }) => set.has(memberId));
+  await outbox.addMembers('image.member.create', imageId, isIn(added));
+  await outbox.addMembers('image.member.update', imageId, isIn(updated));
+}
+
+/** @returns the memberships that there were. */
+export async function remove(
+  { members, outbox }: Repositories,
+  { imageId, rows, now }: MembersOfLocked,
+  isGone: (row: MemberRow) => boolean,
+): Promise<ImageMember[]> {
+  const gone = rows.filter((row) => !row.deleted && isGone(row));
+  await members.markDeleted(
+    imageId,
+    gone.map(({ id }) => id),
+    now,
+  );
+  const removed = liveMembers(gone);
+  await outbox.addMembers('image.member.delete', imageId, removed);
+  return removed;
+}
