@@ -11,8 +11,8 @@ const SECOND_INDEXES = 'SET SESSION unique_checks = 0, foreign_key_checks = 0';
 
 /**
  * Puts `count` active images with a location, two properties and a tag each into an empty database,
- * by SQL of the server's own: of ten images two are public, seven shared and one private, and a
- * hundredth belongs to OWNER. Ids look random, as real ones do, but are the same in each run.
+ * by SQL of the server's own: of ten images two are public, six shared, one community and one private,
+ * and a hundredth belongs to OWNER. Those with RARE_NAME have it for a second tag. Ids look random, as real ones do, but are the same in each run.
  */
 export async function fillImages(connection, count) {
   await connection.query(SECOND_INDEXES);
@@ -27,7 +27,7 @@ export async function fillImages(connection, count) {
       IF(seq % ${Math.ceil(count / 40)} = 1, '2026-07-01 00:00:00', ${created}), 0,
       ELT(1 + seq % 3, 'raw', 'qcow2', 'iso'), 'bare', MD5(seq),
       IF(seq % 100 < 2, '${OWNER}', CONCAT('project-', seq % 1000)), seq % 4, seq % 8, 0,
-      ELT(1 + (seq DIV 7) % 10, 'public', 'public', 'private', 'shared', 'shared', 'shared', 'shared',
+      ELT(1 + (seq DIV 7) % 10, 'public', 'public', 'private', 'community', 'shared', 'shared', 'shared',
         'shared', 'shared', 'shared'), 0,
       'sha512', SHA2(seq, 512)
     FROM seq_1_to_${count} ORDER BY 1`);
@@ -38,6 +38,9 @@ export async function fillImages(connection, count) {
   );
   await connection.query(`INSERT INTO image_properties ${rows('name, value', `'build', name`)}`);
   await connection.query(`INSERT INTO image_tags ${rows('value', `'bench'`)}`);
+  await connection.query(
+    `INSERT INTO image_tags ${rows('value', 'name')} WHERE name = '${RARE_NAME}'`,
+  );
   await connection.query(
     `INSERT INTO image_locations (image_id, value, meta_data, status, created_at, deleted)
       SELECT id, CONCAT('file:///var/lib/glance/images/', id), '{"store": "file"}', 'active',

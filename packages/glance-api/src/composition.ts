@@ -116,6 +116,10 @@ export async function createApi(
     diskFormats: config.image_format.disk_formats,
     containerFormats: config.image_format.container_formats,
   };
+  const listLimits = {
+    defaultLimit: options.limit_param_default,
+    maxLimit: options.api_limit_max,
+  };
   const schemas = new ImageSchemas(
     formats,
     await readDeclaredProperties(environment.configDirectories, formats),
@@ -130,7 +134,7 @@ export async function createApi(
     properties,
     logger: logger.child('images'),
     formats,
-    listLimits: { defaultLimit: options.limit_param_default, maxLimit: options.api_limit_max },
+    listLimits,
     baseUrl,
     imageSizeCapBytes: options.image_size_cap,
     storageQuotaBytes,
@@ -147,7 +151,8 @@ export async function createApi(
     schemas,
     logger: logger.child('images'),
     baseUrl,
-    view: { directUrl: options.show_image_direct_url, locations: options.show_multiple_locations },
+    view: { directUrl: options.show_image_direct_url, locations: false },
+    listLimits,
     propertyQuota: limitOf(options.image_property_quota),
     tagQuota: limitOf(options.image_tag_quota),
     delayedDelete: options.delayed_delete,

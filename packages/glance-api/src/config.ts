@@ -30,10 +30,6 @@ export const API_OPTIONS = {
       help: 'Show in API v2, as direct_url, where the data of an image is stored. It may tell what lets others read the data.',
       default: false,
     }),
-    show_multiple_locations: booleanOption({
-      help: 'Show in API v2 all places where the data of an image is stored, and let them be changed. It may tell what lets others read the data.',
-      default: false,
-    }),
     registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
     registry_port: integerOption({
       help: 'Port of glance-registry.',
@@ -71,11 +67,6 @@ export const API_OPTIONS = {
     image_tag_quota: integerOption({
       help: 'Tags an image may have; -1 for no limit.',
       default: 128,
-      min: -1,
-    }),
-    image_location_quota: integerOption({
-      help: 'Places an image may have its data in; -1 for no limit.',
-      default: 10,
       min: -1,
     }),
     image_member_quota: integerOption({

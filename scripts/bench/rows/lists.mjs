@@ -10,29 +10,40 @@ const FEW_IMAGES = 1000;
 const REQUESTS = 40;
 
 const CALLERS = {
-  stranger: { headers: identity(STRANGER), everything: '' },
-  owner: { headers: identity(OWNER), everything: '' },
-  // Admins list as others do, unless they ask for all.
-  admin: { headers: identity(STRANGER, 'admin'), everything: '&is_public=none' },
+  stranger: identity(STRANGER),
+  owner: identity(OWNER),
+  admin: identity(STRANGER, 'admin'),
 };
 
+const rare = encodeURIComponent(RARE_NAME);
 /** The default listing, every order, and every filter that an index answers. */
 const QUERIES = {
   default: '',
-  'sort by name': '&sort_key=name&sort_dir=asc',
-  'sort by size': '&sort_key=size',
-  'sort by status': '&sort_key=status',
-  'sort by disk_format': '&sort_key=disk_format',
-  'sort by container_format': '&sort_key=container_format',
-  'sort by updated_at': '&sort_key=updated_at',
-  'sort by id': '&sort_key=id',
-  'name (rare)': `&name=${encodeURIComponent(RARE_NAME)}`,
-  'name (none)': '&name=no-such-image',
-  'status (none)': '&status=queued',
-  'changes-since': `&changes-since=${encodeURIComponent(LATELY)}`,
-  'property (all)': '&property-os_distro=debian',
-  'property (rare)': `&property-build=${encodeURIComponent(RARE_NAME)}`,
-  'disk_format (a third)': '&disk_format=raw',
+  'sort by name': 'sort=name:asc',
+  'sort by size': 'sort=size',
+  'sort by status': 'sort=status',
+  'sort by disk_format': 'sort=disk_format',
+  'sort by container_format': 'sort=container_format',
+  'sort by created_at, oldest first': 'sort=created_at:asc',
+  'sort by updated_at': 'sort=updated_at',
+  'sort by id': 'sort=id',
+  'name (rare)': `name=${rare}`,
+  'name (none)': 'name=no-such-image',
+  'status (none)': 'status=queued',
+  'visibility public': 'visibility=public',
+  'visibility community': 'visibility=community',
+  'visibility shared': 'visibility=shared',
+  owner: `owner=${OWNER}`,
+  'tag (all)': 'tag=bench',
+  'tags (all, rare)': `tag=bench&tag=${rare}`,
+  'property (all)': 'os_distro=debian',
+  'property (rare)': `build=${rare}`,
+  'disk_format (a third)': 'disk_format=raw',
+  'created_at (half)': 'created_at=lt:MIDDLE_TIME',
+  'updated_at (few)': `updated_at=gt:${encodeURIComponent(LATELY)}`,
+  'size (half), sort by size': 'size_min=MIDDLE_SIZE&sort=size:asc',
+  'deep marker': 'marker=MIDDLE_ID',
+  'deep marker, sort by name': 'marker=MIDDLE_ID&sort=name:asc',
 };
 
 /**
@@ -46,12 +57,12 @@ export async function measureLists({ resources, server, options }) {
   const few = await startWith(FEW_IMAGES, { resources, server, options });
   const many = await startWith(options.images, { resources, server, options });
   const rows = [];
-  for (const [caller, { headers, everything }] of Object.entries(CALLERS)) {
+  for (const [caller, headers] of Object.entries(CALLERS)) {
     for (const [query, parameters] of Object.entries(QUERIES)) {
-      const paths = [`/v1/images/detail?limit=20${everything}${parameters}`];
+      const path = (middle) => `/v2/images?limit=20&${middle.fill(parameters)}`;
       const rounds = await repeat(options.rounds, async () => ({
-        few: await pageTime(resources, { port: few, paths, headers }),
-        many: await pageTime(resources, { port: many, paths, headers }),
+        few: await pageTime(resources, { port: few.port, paths: [path(few.middle)], headers }),
+        many: await pageTime(resources, { port: many.port, paths: [path(many.middle)], headers }),
       }));
       const fewMs = least(rounds.map((round) => round.few));
       const manyMs = least(rounds.map((round) => round.many));
@@ -67,7 +78,7 @@ export async function measureLists({ resources, server, options }) {
   return rows;
 }
 
-/** @returns the port of services over so many images. */
+/** @returns the port of services over so many images, and what tells of the image in the middle. */
 async function startWith(count, { resources, server, options }) {
   const { services, name } = await prepareServices(resources, {
     server,
@@ -75,8 +86,20 @@ async function startWith(count, { resources, server, options }) {
   });
   const connection = await server.connect(name);
   await fillImages(connection, count);
+  // One that everybody sees.
+  const [[image]] = await connection.query(
+    `SELECT id, size, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%sZ') AS time FROM images
+      WHERE visibility = 'public' ORDER BY created_at LIMIT 1 OFFSET ${Math.floor(count / 10)}`,
+  );
   await connection.end();
-  return (await services.start(resources)).apiPort;
+  const middle = {
+    fill: (parameters) =>
+      parameters
+        .replace('MIDDLE_ID', image.id)
+        .replace('MIDDLE_SIZE', image.size)
+        .replace('MIDDLE_TIME', encodeURIComponent(image.time)),
+  };
+  return { port: (await services.start(resources)).apiPort, middle };
 }
 
 /** Milliseconds of a page: of many the first decile, which other work on the machine disturbs little. */

@@ -12,3 +12,12 @@ export function enforceOnImage(
 ): void {
   policy.enforce(action, caller);
 }
+
+export function isPermittedOnImage(
+  policy: Policy,
+  action: PolicyAction,
+  caller: Caller,
+  _image: ImageRecord,
+): boolean {
+  return policy.permits(action, caller);
+}

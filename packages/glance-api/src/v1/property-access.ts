@@ -6,13 +6,14 @@ import {
 } from '@glance/common';
 import type { Caller } from '../auth/caller';
 import type { PropertyProtections } from '../policy/property-protections';
+import type { PropertyOperation } from '../policy/property-rules';
 
 /** What property protections mean for the routes of v1 (the operations of api-v1 sheet §8). */
 export class PropertyAccess {
   constructor(private readonly protections: PropertyProtections) {}
 
-  mayCreate(name: string, caller: Caller): boolean {
-    return this.protections.permits('create', name, caller);
+  permits(operation: PropertyOperation, name: string, caller: Caller): boolean {
+    return this.protections.permits(operation, name, caller);
   }
 
   /** @throws DomainError `forbidden`. */

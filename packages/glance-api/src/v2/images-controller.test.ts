@@ -151,8 +151,8 @@ describe('images of API v2', () => {
   it('names the methods of a path', async () => {
     const { id } = await create({});
     const answer = await as(MEMBER).put(`/v2/images/${id}`).expect(405);
-    expect(answer.headers['allow']).toBe('GET, DELETE');
-    await as(MEMBER).head('/v2/images').expect(405);
+    expect(answer.headers['allow']).toBe('GET, PATCH, DELETE');
+    expect((await as(MEMBER).head('/v2/images').expect(405)).headers['allow']).toBe('GET, POST');
     await as(MEMBER).get('/v2/images/').expect(404);
     await as(MEMBER).get(`/v2/images/${id}/`).expect(404);
     await as(MEMBER).get(`/v2/images/${id}.json`).expect(404);

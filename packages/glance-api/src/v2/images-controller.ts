@@ -1,20 +1,23 @@
-import { DomainError, invalidRequest, type ImageRecord } from '@glance/common';
+import { DomainError, invalidRequest, type ImageRecord, type Visibility } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
-import type { Request, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
-import { enforceOnImage } from '../policy/image-access';
+import { enforceOnImage, isPermittedOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { contextOf } from './call';
 import { answerEmpty, answerJson } from './answer';
 import { findImage } from './find-image';
 import { imageView, type ImageViewOptions } from './image-view';
+import { parseListQuery, type ListLimits } from './list-query';
 import { checkReadOnlyFields, isReserved, parseNewImage, visibilityAction } from './new-image';
+import { planPatch } from './patch/apply-patch';
+import { PATCH_MEDIA_TYPES, parsePatch, patchDialect, type ImagePatch } from './patch/parse-patch';
 import type { PropertyAccess } from '../v1/property-access';
 import type { ImageSchemas } from './schemas/image-schemas';
 
@@ -27,6 +30,7 @@ export interface ImagesControllerOptions {
   logger: Logger;
   baseUrl: BaseUrlOptions;
   view: ImageViewOptions;
+  listLimits: ListLimits;
   /** Null for no limit. */
   propertyQuota: number | null;
   /** Null for no limit. */
@@ -48,7 +52,7 @@ export class ImagesController {
     const action = visibilityAction(image.visibility);
     if (action !== undefined) policy.enforce(action, caller);
     for (const [name] of image.properties) {
-      if (!properties.mayCreate(name, caller)) throw isReserved(name);
+      if (!properties.permits('create', name, caller)) throw isReserved(name);
     }
     this.checkCount('tags', image.tags.length, this.options.tagQuota);
     checkReadOnlyFields(body);
@@ -74,6 +78,56 @@ export class ImagesController {
     this.answer(res, image, caller);
   };
 
+  index = async (req: Request, res: Response): Promise<void> => {
+    const { registry, policy, listLimits } = this.options;
+    const caller = identityOf(req);
+    policy.enforce('get_images', caller);
+    const { searchParams } = new URL(req.originalUrl, 'http://localhost');
+    const query = parseListQuery(searchParams, caller, listLimits);
+    const found = query === undefined ? [] : await registry.listImages(query, contextOf(req));
+    const images = found.filter((image) => isPermittedOnImage(policy, 'get_image', caller, image));
+    const last = images.at(-1);
+    searchParams.delete('marker');
+    answerJson(res, {
+      images: images.map((image) => this.viewOf(image, caller)),
+      first: listPath(searchParams),
+      schema: '/v2/schemas/images',
+      ...(last !== undefined && found.length === query?.limit
+        ? { next: listPath(new URLSearchParams([...searchParams, ['marker', last.id]])) }
+        : {}),
+    });
+  };
+
+  checkPatchType: RequestHandler = (req, res, next) => {
+    res.set('Accept-Patch', PATCH_MEDIA_TYPES);
+    patchDialect(req.headers['content-type']);
+    res.removeHeader('Accept-Patch');
+    next();
+  };
+
+  update = async (req: Request, res: Response): Promise<void> => {
+    const { registry, policy, schemas, properties, tagQuota, propertyQuota } = this.options;
+    const dialect = patchDialect(req.headers['content-type']);
+    const patch = parsePatch(req.body, dialect, schemas);
+    const caller = requireWriter(req);
+    const image = await findImage(registry, req);
+    if (patch.length === 0) {
+      enforceOnImage(policy, 'get_image', caller, image);
+      this.answer(res, image, caller);
+      return;
+    }
+    enforceOnImage(policy, 'modify_image', caller, image);
+    for (const { op, name, value } of patch) {
+      if (name !== 'visibility' || op === 'remove') continue;
+      const action = visibilityAction(value as Visibility);
+      if (action !== undefined) enforceOnImage(policy, action, caller, image);
+    }
+    this.checkLocationChanges(patch, caller, image);
+    const context = { caller, dialect, schemas, properties, tagQuota, propertyQuota };
+    const request = planPatch(image, patch, context);
+    this.answer(res, await registry.updateImage(image.id, request, contextOf(req)), caller);
+  };
+
   remove = async (req: Request, res: Response): Promise<void> => {
     const { registry, stores, logger, policy, delayedDelete: delayed } = this.options;
     const caller = requireWriter(req);
@@ -92,6 +146,18 @@ export class ImagesController {
     answerEmpty(res, 204);
   };
 
+  private checkLocationChanges(patch: ImagePatch, caller: Caller, image: ImageRecord): void {
+    for (const { op, name } of patch) {
+      if (name !== 'locations') continue;
+      const action = op === 'remove' ? 'delete_image_location' : 'set_image_location';
+      enforceOnImage(this.options.policy, action, caller, image);
+      if (!this.options.view.locations) {
+        const text = `It's not allowed to ${op} locations if locations are invisible.`;
+        throw new DomainError('forbidden', text);
+      }
+    }
+  }
+
   private checkCount(what: 'tags' | 'properties', count: number, quota: number | null): void {
     if (quota === null || count <= quota) return;
     throw new DomainError(
@@ -108,6 +174,11 @@ export class ImagesController {
     const { properties, schemas, view } = this.options;
     return imageView(properties.readable(image, caller), view, schemas.nullableProperties);
   }
+}
+
+function listPath(parameters: URLSearchParams): string {
+  const query = parameters.toString();
+  return query === '' ? '/v2/images' : `/v2/images?${query}`;
 }
 
 /** @throws DomainError `forbidden` for somebody else's project, unless an admin names it. */

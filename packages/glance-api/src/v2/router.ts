@@ -23,9 +23,10 @@ export function v2Router({ images }: V2Controllers): Router {
     router.all(path, methodNotAllowed(allowed.join(', ')));
   };
 
-  route('/images', { post: [...withJsonBody, images.create] });
+  route('/images', { get: [images.index], post: [...withJsonBody, images.create] });
   route('/images/:id', {
     get: [withoutBody, images.show],
+    patch: [images.checkPatchType, ...withJsonBody, images.update],
     delete: [withoutBody, images.remove],
   });
   return router;

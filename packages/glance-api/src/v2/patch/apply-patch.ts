@@ -1,0 +1,138 @@
+import {
+  DomainError,
+  type ImageFields,
+  type ImageRecord,
+  type ImageStatus,
+  type UpdateImageRequest,
+} from '@glance/common';
+import type { Caller } from '../../auth/caller';
+import type { PropertyAccess } from '../../v1/property-access';
+import { refusalInDetail } from '../error-view';
+import { imageFieldsOf, isReserved, propertyText } from '../new-image';
+import type { ImageSchemas } from '../schemas/image-schemas';
+import type { ImagePatch, PatchDialect, PatchOperation } from './parse-patch';
+
+const FORMAT_STATUSES: ImageStatus[] = ['queued', 'importing'];
+
+export interface PatchContext {
+  caller: Caller;
+  dialect: PatchDialect;
+  schemas: ImageSchemas;
+  properties: PropertyAccess;
+  /** Null for no limit. */
+  tagQuota: number | null;
+  /** Null for no limit. */
+  propertyQuota: number | null;
+}
+
+/**
+ * What a patch makes of an image, operation by operation (api-v2 sheet 4.4), as one request that
+ * the registry carries out as a whole or not at all. It says by name what it expects to be there, so
+ * that a change made by somebody else meanwhile is not undone.
+ * @throws DomainError `conflict` for a property that is there or is not, `forbidden`,
+ * `quota_exceeded`.
+ */
+export function planPatch(
+  image: ImageRecord,
+  patch: ImagePatch,
+  context: PatchContext,
+): UpdateImageRequest {
+  const fields = new Map<string, unknown>();
+  const properties = new PropertyChanges(image, context);
+  for (const operation of patch) {
+    if (context.schemas.isBase(operation.name)) applyToField(operation, image, context, fields);
+    else properties.apply(operation);
+  }
+  const tags = fields.get('tags') as string[] | undefined;
+  const changesFormat = fields.has('disk_format') || fields.has('container_format');
+  return {
+    fields: imageFieldsOf(fields) satisfies ImageFields,
+    properties: properties.changes(),
+    propertyQuota: context.propertyQuota,
+    ...(tags === undefined ? {} : { tags: [...new Set(tags)] }),
+    ...(changesFormat ? { ifStatus: FORMAT_STATUSES } : {}),
+  };
+}
+
+function applyToField(
+  { op, name, value }: PatchOperation,
+  image: ImageRecord,
+  { caller, dialect, tagQuota }: PatchContext,
+  fields: Map<string, unknown>,
+): void {
+  if (op === 'remove') {
+    throw refusalInDetail('forbidden', `Property ${name} may not be removed.`);
+  }
+  if (op === 'add' && dialect === '2.0') throw isPresent(name);
+  if (name === 'owner' && !caller.isAdmin) {
+    throw refusalInDetail('forbidden', 'Owner of an image can only be changed by an admin.');
+  }
+  if (/_format$/.test(name) && !FORMAT_STATUSES.includes(image.status)) {
+    throw new DomainError(
+      'forbidden',
+      `Attribute ${name} can be only replaced for a queued image.`,
+    );
+  }
+  if (name === 'tags') {
+    const count = (value as string[]).length;
+    if (tagQuota !== null && count > tagQuota) {
+      throw new DomainError(
+        'quota_exceeded',
+        `The limit has been exceeded on the number of allowed image tags. Attempted: ${count}, Maximum: ${tagQuota}`,
+      );
+    }
+  }
+  fields.set(name, value);
+}
+
+/** The custom properties of an image while a patch is applied: those the caller may read. */
+class PropertyChanges {
+  private readonly stored: ReadonlyMap<string, string | null>;
+  private readonly current: Map<string, string | null>;
+  private readonly mustExist = new Set<string>();
+  private readonly createOnly = new Set<string>();
+
+  constructor(
+    image: ImageRecord,
+    private readonly context: PatchContext,
+  ) {
+    const { properties } = context.properties.readable(image, context.caller);
+    this.stored = new Map(properties);
+    this.current = new Map(properties);
+  }
+
+  apply({ op, name, value }: PatchOperation): void {
+    const { caller, dialect, properties } = this.context;
+    const isThere = this.current.has(name);
+    if (op === 'add') {
+      if (isThere && dialect === '2.0') throw isPresent(name);
+      if (dialect === '2.0' && !this.stored.has(name)) this.createOnly.add(name);
+    } else if (!isThere) {
+      throw refusalInDetail('conflict', `Property ${name} does not exist.`);
+    } else if (this.stored.has(name)) {
+      this.mustExist.add(name);
+    }
+    const operation = op === 'remove' ? 'delete' : isThere ? 'update' : 'create';
+    if (!properties.permits(operation, name, caller)) throw isReserved(name);
+    if (op === 'remove') this.current.delete(name);
+    else this.current.set(name, propertyText(value));
+  }
+
+  changes(): NonNullable<UpdateImageRequest['properties']> {
+    const set = [...this.current].filter(
+      ([name, value]) => !this.stored.has(name) || this.stored.get(name) !== value,
+    );
+    const remove = [...this.stored.keys()].filter((name) => !this.current.has(name));
+    const written = new Set([...set.map(([name]) => name), ...remove]);
+    return {
+      set,
+      remove,
+      mustExist: [...this.mustExist].filter((name) => written.has(name)),
+      createOnly: [...this.createOnly].filter((name) => written.has(name)),
+    };
+  }
+}
+
+function isPresent(name: string): DomainError {
+  return refusalInDetail('conflict', `Property ${name} already present.`);
+}
