@@ -6,7 +6,8 @@ import { describeWithClient, field, glance } from './support/glance-client';
 jest.setTimeout(180_000);
 
 const MEMBER = 'alice:project-a:member';
-const AUDITOR = 'olga:project-a:auditor';
+const AUDITOR = 'olga:project-a:reader,auditor';
+const READER = 'rita:project-a:reader';
 const ADMIN = 'root:admin:admin';
 
 const PROTECTIONS = `
@@ -53,6 +54,19 @@ describeWithClient().each(DATABASES)('rules under the unmodified client on %s', 
 
   const policy = (text: string): Promise<void> =>
     writeFile(path.join(deployment.directory, 'policy.yaml'), text);
+
+  it('a reader sees images and neither downloads nor changes them', async () => {
+    expect(await as(READER)('image-list')).toContain(id);
+    expect(await as(READER)('image-show', id)).toContain(id);
+    const copy = path.join(deployment.directory, 'read.raw');
+    await expect(as(READER)('image-download', '--file', copy, id)).rejects.toThrow(
+      'You are not authorized to complete download_image action.',
+    );
+    await expect(as(READER)('image-update', '--name', 'x', id)).rejects.toThrow('modify_image');
+    await expect(as(READER)('member-create', id, 'project-b')).rejects.toThrow('add_member');
+    expect(await as(READER)('image-delete', id)).toContain('delete_image');
+    await as(MEMBER)('image-download', '--file', copy, id);
+  });
 
   it('a policy file that appears beside the configuration holds for the next call', async () => {
     expect(await as(MEMBER)('image-list')).toContain(id);

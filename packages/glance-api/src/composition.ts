@@ -19,6 +19,7 @@ import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
+import { PropertyAccess, V1_PROPERTY_MANNERS, V2_PROPERTY_MANNERS } from './policy/property-access';
 import { PropertyProtections } from './policy/property-protections';
 import { storeSettings } from './store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
@@ -26,7 +27,6 @@ import { HashPool } from './transfer/hash-pool';
 import { cacheRouter } from './v1/cache-routes';
 import { ImagesController } from './v1/images-controller';
 import { MembersController } from './v1/members-controller';
-import { PropertyAccess } from './v1/property-access';
 import { v1Router } from './v1/router';
 import { v2Router } from './v2/router';
 import { ImagesController as V2ImagesController } from './v2/images-controller';
@@ -111,7 +111,6 @@ export async function createApi(
     retrySeconds: config.copy_from.retry_interval,
     timeoutMs: config.copy_from.timeout * 1000,
   });
-  const properties = new PropertyAccess(protections);
   const formats = {
     diskFormats: config.image_format.disk_formats,
     containerFormats: config.image_format.container_formats,
@@ -131,7 +130,7 @@ export async function createApi(
     copier,
     externalSources,
     policy,
-    properties,
+    properties: new PropertyAccess(protections, V1_PROPERTY_MANNERS),
     logger: logger.child('images'),
     formats,
     listLimits,
@@ -147,7 +146,7 @@ export async function createApi(
     registry,
     stores,
     policy,
-    properties,
+    properties: new PropertyAccess(protections, V2_PROPERTY_MANNERS),
     schemas,
     logger: logger.child('images'),
     baseUrl,
@@ -238,6 +237,8 @@ async function readAccessRules(
       policyDirs: rules.policy_dirs,
       defaultRule: rules.policy_default_rule,
       adminRole: options.admin_role,
+      enforceNewDefaults: rules.enforce_new_defaults,
+      enforceScope: rules.enforce_scope,
       searchDirectories,
     },
     log,

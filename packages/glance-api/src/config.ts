@@ -98,7 +98,7 @@ export const API_OPTIONS = {
       default: 'admin',
     }),
     allow_anonymous_access: booleanOption({
-      help: 'Let requests without credentials read public images.',
+      help: 'Let requests without credentials list, show and download public images, and community images by id, as far as policy rules let read_only:True pass.',
       default: false,
     }),
     allow_unauthenticated_network: booleanOption({
@@ -126,7 +126,7 @@ export const API_OPTIONS = {
   },
   paste_deploy: {
     flavor: textOption({
-      help: 'Who is believed: unset = no authentication, everybody is the administrator of project "admin"; trusted-auth = the identity headers of an authenticating proxy; fakeauth = tokens "user:project:role[,role]", loopback only.',
+      help: 'Who is believed: unset = no authentication, everybody is the administrator of project "admin"; trusted-auth = the identity headers of an authenticating proxy; fakeauth = tokens "user:project:role[,role]", in which admin implies member and member reader, loopback only.',
       choices: [
         'trusted-auth',
         'trusted-auth+caching',
@@ -147,6 +147,14 @@ export const API_OPTIONS = {
     policy_default_rule: textOption({
       help: 'Rule that decides what has no rule of its own.',
       default: 'default',
+    }),
+    enforce_new_defaults: booleanOption({
+      help: 'Let the built-in rules alone say who may do what, by the roles admin, member, reader and service. False: whom the rules of releases before those roles let pass may as well, whatever his roles.',
+      default: true,
+    }),
+    enforce_scope: booleanOption({
+      help: 'Refuse every action to callers whose token is for the system or a domain instead of a project.',
+      default: true,
     }),
     policy_dirs: repeatableOption({
       help: 'Directory whose files are policy files too: they count after policy_file, in the order of their names. It need not exist.',

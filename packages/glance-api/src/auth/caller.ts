@@ -7,6 +7,8 @@ export interface Caller extends Identity {
   userDomainId: string | null;
   projectDomainId: string | null;
   isAdminProject: boolean;
+  /** What the token is for; the actions of this service are for those of projects. */
+  tokenScope: 'project' | 'domain' | 'system';
 }
 
 /** A caller of whom it is not decided yet whether he is an administrator. */
@@ -18,6 +20,7 @@ export const NO_CALLER_DETAILS = {
   userDomainId: null,
   projectDomainId: null,
   isAdminProject: true,
+  tokenScope: 'project',
 } as const satisfies Partial<Caller>;
 
 export const ANONYMOUS_CALLER: Caller = Object.freeze({ ...ANONYMOUS, ...NO_CALLER_DETAILS });

@@ -3,7 +3,10 @@ import type { Request } from 'express';
 import { parseRoles } from './authenticate';
 import { NO_CALLER_DETAILS, type Credentials } from './caller';
 
-/** Flavor fakeauth: the token says who one is, `user:project:role[,role]`. Trials and tests only. */
+/**
+ * Flavor fakeauth: the token says who one is, `user:project:role[,role]`. Trials and tests only. As
+ * Keystone has it, the role admin implies member, and member implies reader.
+ */
 export function fakeAuth(req: Request): Credentials | undefined {
   const token = req.get('x-auth-token');
   if (token === undefined) return undefined;
@@ -16,9 +19,16 @@ export function fakeAuth(req: Request): Credentials | undefined {
     ...NO_CALLER_DETAILS,
     userId: textOrNull(user),
     projectId: textOrNull(project),
-    roles: parseRoles(roles),
+    roles: withImplied(parseRoles(roles)),
     readOnly: false,
   };
+}
+
+function withImplied(roles: string[]): string[] {
+  const all = new Set(roles);
+  if (all.has('admin')) all.add('member');
+  if (all.has('member')) all.add('reader');
+  return [...all];
 }
 
 function textOrNull(part: string): string | null {

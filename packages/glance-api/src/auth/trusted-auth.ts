@@ -13,17 +13,24 @@ export function trustedAuth(req: Request): Credentials | undefined {
   if (status !== 'Confirmed') {
     throw new DomainError('unauthenticated', 'The identity of the caller is not confirmed');
   }
+  const projectId =
+    header(req, 'x-project-id') ?? header(req, 'x-tenant-id') ?? header(req, 'x-tenant') ?? null;
   return {
     userId: header(req, 'x-user-id') ?? header(req, 'x-user') ?? null,
-    projectId:
-      header(req, 'x-project-id') ?? header(req, 'x-tenant-id') ?? header(req, 'x-tenant') ?? null,
+    projectId,
     roles: parseRoles(header(req, 'x-roles') ?? header(req, 'x-role') ?? ''),
     readOnly: false,
     serviceRoles: parseRoles(header(req, 'x-service-roles') ?? ''),
     userDomainId: header(req, 'x-user-domain-id') ?? null,
     projectDomainId: header(req, 'x-project-domain-id') ?? null,
     isAdminProject: header(req, 'x-is-admin-project')?.toLowerCase() !== 'false',
+    tokenScope: tokenScope(req, projectId),
   };
+}
+
+function tokenScope(req: Request, projectId: string | null): Credentials['tokenScope'] {
+  if (header(req, 'openstack-system-scope') !== undefined) return 'system';
+  return projectId === null && header(req, 'x-domain-id') !== undefined ? 'domain' : 'project';
 }
 
 function header(req: Request, name: string): string | undefined {

@@ -7,8 +7,11 @@ export interface PolicySubject {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** What is asked for, as rules see it: `%(name)s` stands for the field `name`. */
-export type PolicyTarget = ReadonlyMap<string, unknown>;
+/** What is asked for, as rules see it: `%(name)s` stands for the field `name`. A `Map` is one. */
+export interface PolicyTarget {
+  has(field: string): boolean;
+  get(field: string): unknown;
+}
 
 /** A rule of the policy language, parsed. */
 export type Check =

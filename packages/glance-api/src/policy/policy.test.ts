@@ -11,10 +11,16 @@ const MEMBER: Caller = {
   ...NO_CALLER_DETAILS,
   userId: 'alice',
   projectId: 'a',
-  roles: ['member'],
+  roles: ['member', 'reader'],
   isAdmin: false,
   readOnly: false,
 };
+
+const OWN_IMAGE = new Map([
+  ['project_id', 'a'],
+  ['owner', 'a'],
+  ['visibility', 'shared'],
+]);
 
 describe('policy files', () => {
   let directory: string;
@@ -38,6 +44,8 @@ describe('policy files', () => {
         policyDirs: ['policy.d'],
         defaultRule: 'default',
         adminRole: 'admin',
+        enforceNewDefaults: true,
+        enforceScope: true,
         searchDirectories: [directory],
         ...options,
       },
@@ -49,7 +57,7 @@ describe('policy files', () => {
 
   async function allowed(policy: Policy, action: string, caller = MEMBER): Promise<boolean> {
     await policy.refresh();
-    return policy.permits(action, caller);
+    return policy.permits(action, caller, OWN_IMAGE);
   }
 
   describe('at the start', () => {
@@ -69,7 +77,7 @@ describe('policy files', () => {
       await write(name, text);
       const policy = await read();
       expect(policy.permits('get_images', MEMBER)).toBe(false);
-      expect(policy.permits('get_image', MEMBER)).toBe(true);
+      expect(policy.permits('get_image', MEMBER, OWN_IMAGE)).toBe(true);
     });
 
     it('count in this order: policy.yaml before policy.json, then policy.d by name', async () => {
@@ -81,7 +89,7 @@ describe('policy files', () => {
       await write('policy.d/.hidden', 'modify_image: "!"');
       const policy = await read();
       const verdicts = ['get_images', 'get_image', 'add_image', 'delete_image', 'modify_image'];
-      expect(verdicts.map((action) => policy.permits(action, MEMBER))).toEqual([
+      expect(verdicts.map((action) => policy.permits(action, MEMBER, OWN_IMAGE))).toEqual([
         true,
         false,
         true,
@@ -92,10 +100,10 @@ describe('policy files', () => {
 
     it('the sample with its comments taken off says what is built in', async () => {
       const rules = renderPolicySample().replace(/^#"/gm, '"');
-      expect(rules).toMatch(/^"download_image": ""$/m);
+      expect(rules).toMatch(/^"modify_image": "is_admin:True or .role:member and /m);
       await write('policy.yaml', rules);
       const policy = await read();
-      expect(policy.permits('download_image', MEMBER)).toBe(true);
+      expect(policy.permits('download_image', MEMBER, OWN_IMAGE)).toBe(true);
       expect(policy.permits('publicize_image', MEMBER)).toBe(false);
       expect(policy.isAdmin({ ...MEMBER, roles: ['admin'] })).toBe(true);
     });

@@ -2,13 +2,17 @@ import { DomainError } from '@glance/common';
 import type { Logger } from '@glance/service-kit';
 import type { Caller } from '../auth/caller';
 import type { PolicySubject, PolicyTarget } from './check';
-import { defaultRules, type PolicyAction } from './default-rules';
+import { defaultRules, isPolicyAction, type PolicyAction } from './default-rules';
 import { PolicyFiles, type PolicyFilesOptions } from './policy-files';
 import { Reloaded } from './reloaded';
 import type { RuleSet } from './rule-set';
 
 export interface PolicyOptions extends Omit<PolicyFilesOptions, 'builtIn'> {
   adminRole: string;
+  /** False: the rules as they were before roles had meanings hold beside the built-in ones. */
+  enforceNewDefaults: boolean;
+  /** True: every action is refused to a caller whose token is not for a project. */
+  enforceScope: boolean;
 }
 
 const NO_TARGET: PolicyTarget = new Map();
@@ -21,13 +25,16 @@ export class Policy {
   private constructor(
     private readonly rules: Reloaded<RuleSet>,
     private readonly adminRole: string,
+    private readonly enforceScope: boolean,
   ) {}
 
   /** @throws Error when a file that is configured cannot be used. */
   static async read(options: PolicyOptions, logger: Logger): Promise<Policy> {
     const adminRole = options.adminRole.trim().toLowerCase();
-    const files = new PolicyFiles({ ...options, builtIn: defaultRules(adminRole) });
-    return new Policy(await Reloaded.read(files, logger), adminRole);
+    const { enforceNewDefaults, enforceScope } = options;
+    const builtIn = defaultRules({ adminRole, enforceNewDefaults });
+    const files = new PolicyFiles({ ...options, builtIn });
+    return new Policy(await Reloaded.read(files, logger), adminRole, enforceScope);
   }
 
   /** Files that were changed before the call hold afterwards. */
@@ -36,19 +43,20 @@ export class Policy {
   }
 
   /**
-   * @param target what the action is about; most actions of v1 have none (api-v1 sheet §8).
+   * @param target what the action is about, see image-target.ts; of an image that is there see
+   * `enforceOnImage` as well.
    * @throws DomainError `forbidden`.
    */
   enforce(action: PolicyAction, caller: Caller, target = NO_TARGET): void {
-    if (!this.permits(action, caller, target)) {
-      throw new DomainError('forbidden', `You are not authorized to complete ${action} action.`, {
-        details: { action },
-      });
-    }
+    if (!this.permits(action, caller, target)) throw notAuthorized(action);
   }
 
-  /** A rule that does not exist is decided by the default rule. */
+  /**
+   * A rule that does not exist is decided by the default rule. Every action is for tokens of projects
+   * (api-v2 sheet §13.1).
+   */
   permits(rule: string, caller: Caller, target = NO_TARGET): boolean {
+    if (this.enforceScope && caller.tokenScope !== 'project' && isPolicyAction(rule)) return false;
     return this.rules.current.permits(rule, subjectOf(caller), target);
   }
 
@@ -61,6 +69,12 @@ export class Policy {
     const undecided = { ...caller, isAdmin: caller.roles.includes(this.adminRole) };
     return undecided.isAdmin || this.permits('context_is_admin', undecided);
   }
+}
+
+export function notAuthorized(action: PolicyAction): DomainError {
+  return new DomainError('forbidden', `You are not authorized to complete ${action} action.`, {
+    details: { action },
+  });
 }
 
 /** The caller under the names that rules use: those of oslo.context, and its older ones. */

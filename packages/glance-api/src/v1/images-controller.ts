@@ -9,8 +9,8 @@ import {
   type ImageRecord,
   type UpdateImageRequest,
 } from '@glance/common';
-import type { CallContext, Registry } from '@glance/registry-client';
-import { requestId, sendJson, type Logger } from '@glance/service-kit';
+import type { Registry } from '@glance/registry-client';
+import { sendJson, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
@@ -22,11 +22,14 @@ import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
 import type { ImageUploader } from '../images/upload-image';
 import type { PolicyTarget } from '../policy/check';
+import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
+import type { PropertyAccess } from '../policy/property-access';
 import { storeType } from '../store-settings';
 import { sendBody } from '../transfer/send-body';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
-import { imageIdOf } from './image-id';
+import { changeTarget } from './change-target';
+import { contextOf, findImage } from './find-image';
 import {
   checkFormatMix,
   imageMetaHeaders,
@@ -37,7 +40,6 @@ import {
 import { namedSources, onlySource, type ImageSource, type NamedSources } from './image-source';
 import { briefImageView, imageView } from './image-view';
 import { parseListQuery, unknownMarker, type ListLimits } from './list-query';
-import type { PropertyAccess } from './property-access';
 
 export interface ImagesControllerOptions {
   registry: Registry;
@@ -78,10 +80,11 @@ export class ImagesController {
   };
 
   head = async (req: Request, res: Response): Promise<void> => {
-    const { policy, properties } = this.options;
+    const { registry, policy, properties } = this.options;
     const identity = identityOf(req);
-    policy.enforce('get_image', identity);
-    const image = await this.find(req);
+    const image = await findImage(registry, req, (found) => {
+      policy.enforce('get_image', identity, readTarget(found, identity));
+    });
     res.set(imageMetaHeaders(properties.readable(image, identity)));
     // As upstream answers: the metadata is all there is.
     res.set({ 'Content-Type': 'text/html; charset=UTF-8', 'Content-Length': '0' });
@@ -89,15 +92,14 @@ export class ImagesController {
   };
 
   download = async (req: Request, res: Response): Promise<void> => {
-    const { policy, properties, stores, logger, sendIdleMs, shutdown } = this.options;
+    const { registry, policy, properties, stores, logger, sendIdleMs, shutdown } = this.options;
     const identity = identityOf(req);
-    policy.enforce('get_image', identity);
-    const image = await this.findActive(req).catch((error: unknown) => {
-      // Who may not download is told so whatever the id (sheet 2.4).
-      if (isDomainError(error, 'image_not_found')) policy.enforce('download_image', identity);
-      throw error;
+    const image = await findImage(registry, req, (found) => {
+      const target = readTarget(found, identity);
+      policy.enforce('get_image', identity, target);
+      policy.enforce('download_image', identity, target);
     });
-    policy.enforce('download_image', identity, policyTarget(image));
+    checkActive(image);
     const data = await openImageData(image, stores, logger);
     res.set({
       ...imageMetaHeaders(properties.readable(image, identity)),
@@ -117,22 +119,23 @@ export class ImagesController {
     const { registry, uploader, policy } = this.options;
     const identity = requireWriter(req);
     const meta = this.decode(req);
-    policy.enforce('add_image', identity);
-    if (meta.isPublic) policy.enforce('publicize_image', identity);
+    const target = newImageTarget(ownerAndVisibility(meta, identity), identity);
+    policy.enforce('add_image', identity, target);
+    if (meta.isPublic) policy.enforce('publicize_image', identity, target);
     const sources = namedSources(req, meta);
-    this.checkMaySend(sources, identity);
+    this.checkMaySend(sources, identity, target);
     this.options.properties.checkCreate(meta.properties, identity);
     this.checkPropertyCount(meta.properties.length);
-    if (sources.location !== undefined) policy.enforce('set_image_location', identity);
+    if (sources.location !== undefined) policy.enforce('set_image_location', identity, target);
     const source = onlySource(sources);
     const external = this.externalUri(source);
     const store = this.storeFor(meta);
-    const context = this.context(req);
+    const context = contextOf(req);
 
     const image = {
       ...imageFields(meta),
       id: meta.id ?? randomUUID(),
-      visibility: meta.isPublic ? ('public' as const) : ('shared' as const),
+      visibility: visibilityOf(meta.isPublic === true),
       sizeBytes: meta.sizeBytes ?? 0,
       properties: meta.properties,
     };
@@ -175,11 +178,13 @@ export class ImagesController {
     const { registry, uploader, policy, properties } = this.options;
     const identity = requireWriter(req);
     const meta = this.decode(req);
-    policy.enforce('modify_image', identity);
-    if (meta.isPublic) policy.enforce('publicize_image', identity);
     const sources = namedSources(req, meta);
-    this.checkMaySend(sources, identity);
-    const stored = await this.find(req);
+    const stored = await findImage(registry, req, (found) => {
+      const target = changeTarget(found, identity);
+      policy.enforce('modify_image', identity, target);
+      if (meta.isPublic) policy.enforce('publicize_image', identity, target);
+      this.checkMaySend(sources, identity, target);
+    });
     this.checkUpdate(meta, stored, identity.isAdmin);
     if (sources.body && stored.status !== 'queued') {
       throw new DomainError(
@@ -187,13 +192,15 @@ export class ImagesController {
         `Cannot upload to an image that is not queued: image ${stored.id} is ${stored.status}`,
       );
     }
-    if (sources.location !== undefined) policy.enforce('set_image_location', identity);
+    if (sources.location !== undefined) {
+      policy.enforce('set_image_location', identity, changeTarget(stored, identity));
+    }
     const source = onlySource(sources);
     const external = this.externalUri(source);
     if (external !== undefined && stored.status !== 'queued') {
       throw invalidRequest('Attempted to update Location field for an image not in queued status.');
     }
-    const context = this.context(req);
+    const context = contextOf(req);
     const purge = source.kind !== 'body' && wantsPurge(req);
     const request: UpdateImageRequest = {
       fields: imageFields(meta),
@@ -246,8 +253,9 @@ export class ImagesController {
   remove = async (req: Request, res: Response): Promise<void> => {
     const { registry, stores, logger, policy, delayedDelete } = this.options;
     const identity = requireWriter(req);
-    policy.enforce('delete_image', identity);
-    const image = await this.find(req);
+    const image = await findImage(registry, req, (found) => {
+      policy.enforce('delete_image', identity, changeTarget(found, identity));
+    });
     if (image.protected) throw new DomainError('image_protected', 'Image is protected');
     if (image.status === 'pending_delete') {
       throw new DomainError('image_pending_delete', `Forbidden to delete a ${image.status} image.`);
@@ -258,45 +266,23 @@ export class ImagesController {
     await deleteImage(
       image.id,
       { registry, stores, logger, delayed: delayedDelete },
-      this.context(req),
+      contextOf(req),
     );
     res.status(200).end();
   };
 
   private async list(req: Request): Promise<ImageRecord[]> {
     const identity = identityOf(req);
-    this.options.policy.enforce('get_images', identity);
+    const project = newImageTarget({ owner: identity.projectId, visibility: 'private' }, identity);
+    this.options.policy.enforce('get_images', identity, project);
     const { searchParams } = new URL(req.originalUrl, 'http://localhost');
     const query = parseListQuery(searchParams, identity, this.options.listLimits);
     try {
-      return await this.options.registry.listImages(query, this.context(req));
+      return await this.options.registry.listImages(query, contextOf(req));
     } catch (error) {
       const isMarkerHidden = isDomainError(error, 'forbidden') && 'marker' in error.details;
       throw isMarkerHidden ? unknownMarker(error) : error;
     }
-  }
-
-  private async find(req: Request): Promise<ImageRecord> {
-    const imageId = imageIdOf(req);
-    try {
-      return await this.options.registry.getImage(imageId, this.context(req));
-    } catch (error) {
-      if (isDomainError(error, 'image_not_found')) throw notFound(imageId);
-      throw error;
-    }
-  }
-
-  private async findActive(req: Request): Promise<ImageRecord> {
-    const image = await this.find(req);
-    if (image.status === 'deactivated') {
-      throw new DomainError('forbidden', `Image ${image.id} is deactivated`);
-    }
-    if (image.status !== 'active' || image.deleted) throw notFound(image.id);
-    return image;
-  }
-
-  private context(req: Request): CallContext {
-    return { identity: identityOf(req), requestId: requestId() };
   }
 
   /** Header decoding comes before every other check but that of the caller. */
@@ -319,10 +305,14 @@ export class ImagesController {
     return store;
   }
 
-  private checkMaySend({ body, copyFrom }: NamedSources, caller: Caller): void {
+  private checkMaySend(
+    { body, copyFrom }: NamedSources,
+    caller: Caller,
+    target: PolicyTarget,
+  ): void {
     const { policy } = this.options;
-    if (copyFrom !== undefined) policy.enforce('copy_from', caller);
-    if (body || copyFrom !== undefined) policy.enforce('upload_image', caller);
+    if (copyFrom !== undefined) policy.enforce('copy_from', caller, target);
+    if (body || copyFrom !== undefined) policy.enforce('upload_image', caller, target);
   }
 
   private externalUri(source: ImageSource): string | undefined {
@@ -437,8 +427,28 @@ export class ImagesController {
   }
 }
 
-function notFound(imageId: string): DomainError {
-  return imageNotFound(imageId);
+/** @throws DomainError unless there is data to download. */
+function checkActive({ id, status, deleted }: ImageRecord): void {
+  if (status === 'deactivated') throw new DomainError('forbidden', `Image ${id} is deactivated`);
+  if (status !== 'active' || deleted) throw imageNotFound(id);
+}
+
+/** An image that is not there, or not to be seen, is taken for a public one of the caller's own. */
+function readTarget(image: ImageRecord | undefined, caller: Caller): PolicyTarget {
+  if (image) return imageTarget(image, caller);
+  return newImageTarget({ owner: caller.projectId, visibility: 'public' }, caller);
+}
+
+/** Whose a new image will be, and who will see it: only administrators make it another's. */
+function ownerAndVisibility({ owner, isPublic }: ImageMeta, { isAdmin, projectId }: Caller) {
+  return {
+    owner: isAdmin && owner !== undefined ? owner : projectId,
+    visibility: visibilityOf(isPublic === true),
+  };
+}
+
+function visibilityOf(isPublic: boolean): 'public' | 'shared' {
+  return isPublic ? 'public' : 'shared';
 }
 
 function imageFields(meta: ImageMeta): ImageFields {
@@ -454,7 +464,7 @@ function imageFields(meta: ImageMeta): ImageFields {
     minDisk,
     minRam,
     protected: meta.protected,
-    visibility: isPublic === undefined ? undefined : isPublic ? 'public' : 'shared',
+    visibility: isPublic === undefined ? undefined : visibilityOf(isPublic),
     owner,
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
@@ -471,16 +481,6 @@ function announced(sizeBytes: number | undefined, checksum: string | null | unde
 function wantsPurge(req: Request): boolean {
   const text = req.get('x-glance-registry-purge-props')?.trim().toLowerCase();
   return text === undefined || ['1', 't', 'true', 'on', 'y', 'yes'].includes(text);
-}
-
-/** An image as policy rules see it: its fields, and properties that are not named like one. */
-function policyTarget(image: ImageRecord): PolicyTarget {
-  const { properties: _properties, ...fields } = imageView(image);
-  const { owner, visibility } = image;
-  return new Map<string, unknown>([
-    ...image.properties,
-    ...Object.entries({ ...fields, project_id: owner, visibility }),
-  ]);
 }
 
 function countProperties(meta: ImageMeta, stored: ImageRecord, purge: boolean): number {

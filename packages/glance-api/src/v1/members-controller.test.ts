@@ -278,7 +278,7 @@ describe('v1 members', () => {
     expect(await members(id, FRIEND)).toEqual([b, c]);
     expect(await members(id, STRANGER)).toEqual([c]);
     expect(await members(id, OWNER)).toEqual([]);
-    expect(await members(id, NOBODY)).toEqual([]);
+    await as(NOBODY).get(`/v1/images/${id}/members`).expect(403);
   });
 
   // §11.54

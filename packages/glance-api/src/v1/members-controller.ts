@@ -1,12 +1,12 @@
-import { DomainError, isDomainError, type ImageMember } from '@glance/common';
+import { DomainError, isDomainError, type ImageMember, type ImageRecord } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
-import { requestId } from '@glance/service-kit';
 import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { requireWriter } from '../auth/require-writer';
 import type { PolicyAction } from '../policy/default-rules';
 import type { Policy } from '../policy/policy';
-import { imageIdOf } from './image-id';
+import { changeTarget } from './change-target';
+import { contextOf, findImage } from './find-image';
 import { parseCanShare, parseMemberships } from './member-body';
 
 export interface MembersControllerOptions {
@@ -21,8 +21,9 @@ export class MembersController {
   constructor(private readonly options: MembersControllerOptions) {}
 
   index = async (req: Request, res: Response): Promise<void> => {
-    this.options.policy.enforce('get_members', identityOf(req));
-    const members = await this.options.registry.listMembers(imageIdOf(req), callContext(req));
+    const { registry } = this.options;
+    const { id } = await this.findImage(req, ['get_members']);
+    const members = await registry.listMembers(id, contextOf(req));
     res.json({ members: members.map(memberView) });
   };
 
@@ -38,8 +39,11 @@ export class MembersController {
   replace = async (req: Request, res: Response): Promise<void> => {
     const { registry, memberQuota } = this.options;
     const members = parseMemberships(req.body);
-    await this.change('modify_member', req, res, (imageId, context) =>
-      registry.replaceMembers(imageId, { members, memberQuota }, context),
+    await this.change(
+      ['add_member', 'delete_member', 'modify_member'],
+      req,
+      res,
+      (imageId, context) => registry.replaceMembers(imageId, { members, memberQuota }, context),
     );
   };
 
@@ -47,19 +51,19 @@ export class MembersController {
     const { registry, memberQuota } = this.options;
     const canShare = parseCanShare(req.body);
     const request = { memberQuota, ...(canShare === undefined ? {} : { canShare }) };
-    await this.change('modify_member', req, res, (imageId, context) =>
+    await this.change(['add_member', 'modify_member'], req, res, (imageId, context) =>
       registry.putMember(imageId, memberIdOf(req), request, context),
     );
   };
 
   remove = async (req: Request, res: Response): Promise<void> => {
-    await this.change('delete_member', req, res, (imageId, context) =>
+    await this.change(['delete_member'], req, res, (imageId, context) =>
       this.options.registry.deleteMember(imageId, memberIdOf(req), context),
     );
   };
 
   sharedImages = async (req: Request, res: Response): Promise<void> => {
-    const images = await this.options.registry.listSharedImages(memberIdOf(req), callContext(req));
+    const images = await this.options.registry.listSharedImages(memberIdOf(req), contextOf(req));
     res.json({
       shared_images: images.map(({ imageId, canShare }) => ({
         image_id: imageId,
@@ -70,24 +74,29 @@ export class MembersController {
 
   /** What the registry forbids is told as "not found", with the reason in the text. */
   private async change(
-    action: PolicyAction,
+    actions: readonly PolicyAction[],
     req: Request,
     res: Response,
     call: (imageId: string, context: CallContext) => Promise<unknown>,
   ): Promise<void> {
-    this.options.policy.enforce(action, identityOf(req));
+    const { id } = await this.findImage(req, actions);
     try {
-      await call(imageIdOf(req), callContext(req));
+      await call(id, contextOf(req));
     } catch (error) {
       if (!isDomainError(error, 'forbidden')) throw error;
       throw new DomainError('not_found', `403 Forbidden: ${error.message}`, { cause: error });
     }
     res.status(204).end();
   }
-}
 
-function callContext(req: Request): CallContext {
-  return { identity: identityOf(req), requestId: requestId() };
+  /** The image, if the rules let the caller do all of it. */
+  private findImage(req: Request, actions: readonly PolicyAction[]): Promise<ImageRecord> {
+    const caller = identityOf(req);
+    return findImage(this.options.registry, req, (image) => {
+      const target = changeTarget(image, caller);
+      for (const action of actions) this.options.policy.enforce(action, caller, target);
+    });
+  }
 }
 
 function memberIdOf(req: Request): string {

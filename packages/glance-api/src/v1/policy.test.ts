@@ -89,6 +89,7 @@ describe('v1 under policy rules', () => {
     ['delete_image', 'DELETE', (id) => as(USER).delete(`/v1/images/${id}`), 200],
     ['get_members', 'list of members', (id) => as(USER).get(`/v1/images/${id}/members`), 200],
     ['modify_member', 'PUT of a member', (id) => as(USER).put(`/v1/images/${id}/members/m`), 204],
+    ['add_member', 'PUT of a member', (id) => as(USER).put(`/v1/images/${id}/members/m`), 204],
     [
       'modify_member',
       'PUT of all members',
@@ -158,7 +159,7 @@ describe('v1 under policy rules', () => {
   });
 
   it('takes whom context_is_admin names for an administrator', async () => {
-    const boss = 'carol:project-c:cloud_boss';
+    const boss = 'carol:project-c:reader,cloud_boss';
     const id = await reserved();
     await as(boss).head(`/v1/images/${id}`).expect(404);
     await rules({ context_is_admin: 'role:cloud_boss' });
@@ -170,6 +171,147 @@ describe('v1 under policy rules', () => {
     await rules({ add_image: '!', modify_image: '!' });
     await as(USER).post('/v1/images').set('x-image-meta-foo', 'x').expect(400);
     await as(USER).put(`/v1/images/${randomUUID()}`).set('x-image-meta-size', 'x').expect(400);
+  });
+});
+
+describe('v1 by the roles of the caller', () => {
+  const READER = 'rita:project-a:reader';
+  const NO_ROLE = 'nina:project-a:';
+  let server: TestApi;
+
+  afterEach(() => server.close());
+
+  const as = (token: string) => {
+    const agent = request.agent(server.url);
+    agent.set('X-Auth-Token', token);
+    return agent;
+  };
+
+  async function uploaded(token: string, headers: Record<string, string> = {}): Promise<string> {
+    const answer = await as(token)
+      .post('/v1/images')
+      .set({ ...OCTETS, ...RAW, ...headers })
+      .send(Buffer.from('data'))
+      .expect(201);
+    return answer.body.image.id;
+  }
+
+  /** What a caller is told: reads and writes of an image, and a write of one that is not there. */
+  async function statuses(token: string, id: string): Promise<Record<string, number>> {
+    const api = as(token);
+    const members = `/v1/images/${id}/members`;
+    const calls: Record<string, request.Test> = {
+      list: api.get('/v1/images'),
+      detail: api.get('/v1/images/detail'),
+      show: api.head(`/v1/images/${id}`),
+      'list members': api.get(members),
+      download: api.get(`/v1/images/${id}`),
+      create: api.post('/v1/images'),
+      'create with data': api
+        .post('/v1/images')
+        .set({ ...OCTETS, ...RAW })
+        .send('data'),
+      change: api.put(`/v1/images/${id}`).set('x-image-meta-name', 'changed'),
+      share: api.put(`${members}/project-x`),
+      'share anew': api.put(members).send({ memberships: [] }),
+      'end sharing': api.delete(`${members}/project-x`),
+      'delete what is not there': api.delete(`/v1/images/${randomUUID()}`),
+      delete: api.delete(`/v1/images/${id}`),
+    };
+    const answers: Record<string, number> = {};
+    for (const [name, call] of Object.entries(calls)) answers[name] = (await call).status;
+    return answers;
+  }
+
+  const READ_ONLY = {
+    list: 200,
+    detail: 200,
+    show: 200,
+    'list members': 200,
+    download: 403,
+    create: 403,
+    'create with data': 403,
+    change: 403,
+    share: 403,
+    'share anew': 403,
+    'end sharing': 403,
+    'delete what is not there': 403,
+    delete: 403,
+  };
+
+  it('a reader lists and shows, and neither downloads nor changes anything', async () => {
+    server = await startTestApi();
+    const own = await uploaded(USER);
+    const open = await uploaded(ADMIN, { 'x-image-meta-is_public': 'true' });
+    for (const id of [own, open]) expect(await statuses(READER, id)).toEqual(READ_ONLY);
+    const head = await as(USER).head(`/v1/images/${own}`).expect(200);
+    expect(head.headers).not.toHaveProperty('x-image-meta-name');
+    await as(READER).head(`/v1/images/${randomUUID()}`).expect(404);
+  });
+
+  it('without a role nobody may anything', async () => {
+    server = await startTestApi();
+    const own = await uploaded(USER);
+    const answers = await statuses(NO_ROLE, own);
+    expect(new Set(Object.values(answers))).toEqual(new Set([403]));
+  });
+
+  it('without enforce_new_defaults roles make no difference', async () => {
+    server = await startTestApi('--oslo-policy-enforce-new-defaults=false');
+    const own = await uploaded(USER);
+    expect(await statuses(NO_ROLE, own)).toEqual({
+      ...READ_ONLY,
+      download: 200,
+      create: 201,
+      'create with data': 201,
+      change: 200,
+      share: 204,
+      'share anew': 204,
+      'end sharing': 404,
+      'delete what is not there': 404,
+      delete: 200,
+    });
+  });
+
+  it('an image that is not shown is not found, however little the caller may', async () => {
+    server = await startTestApi();
+    const hidden = await uploaded('bob:project-b:member');
+    await as(USER).head(`/v1/images/${hidden}`).expect(404);
+    await as(USER).put(`/v1/images/${hidden}`).expect(404);
+    await as(USER).put(`/v1/images/${hidden}/members/x`).expect(404);
+    await as(READER).head(`/v1/images/${hidden}`).expect(404);
+  });
+
+  it('anonymous callers list, show and download what is public', async () => {
+    server = await startTestApi('--allow-anonymous-access');
+    const open = await uploaded(ADMIN, { 'x-image-meta-is_public': 'true' });
+    const hidden = await uploaded(USER);
+    const answer = await request(server.url).get('/v1/images').expect(200);
+    expect(answer.body.images).toMatchObject([{ id: open }]);
+    await request(server.url).head(`/v1/images/${open}`).expect(200);
+    await request(server.url).get(`/v1/images/${open}`).expect(200);
+    for (const id of [hidden, randomUUID()]) {
+      await request(server.url).get(`/v1/images/${id}`).expect(404);
+    }
+  });
+
+  it.each([
+    ['openstack-system-scope', 'all', 403],
+    ['x-domain-id', 'default', 403],
+    ['x-project-id', 'p', 200],
+  ])('a token of %s %s is answered %d', async (header, value, status) => {
+    const headers = {
+      'x-identity-status': 'Confirmed',
+      'x-user-id': 'u',
+      'x-roles': 'admin,member,reader',
+      [header]: value,
+    };
+    server = await startTestApi('--paste-deploy-flavor=trusted-auth');
+    await request(server.url).get('/v1/images').set(headers).expect(status);
+    await server.close();
+    const lenient = '--oslo-policy-enforce-scope=false';
+    server = await startTestApi('--paste-deploy-flavor=trusted-auth', lenient);
+    await request(server.url).get('/v1/images').set(headers).expect(200);
   });
 });
 

@@ -4,8 +4,8 @@ import path from 'node:path';
 import request from 'supertest';
 import { startTestApi, type TestApi } from '../testing/test-api';
 
-const USER = 'alice:project-a:member';
-const OTHER_ROLE = 'alice:project-a:reader';
+const USER = 'alice:project-a:member,builder';
+const OTHER_ROLE = 'alice:project-a:member';
 const ADMIN = 'root:admin:admin';
 const SERVICE = 'nova:project-a:member,SPL';
 
@@ -24,9 +24,9 @@ update = @
 delete = @
 
 [^x_owner_]
-create = Admin, member
-read = admin, member
-update = admin, member
+create = Admin, builder
+read = admin, builder
+update = admin, builder
 delete = admin
 
 [^x_hidden_]
@@ -36,7 +36,7 @@ update = admin, spl
 delete = admin, spl
 
 [^x_fixed_]
-create = admin, member
+create = admin, builder
 read = @
 update = admin
 delete = admin

@@ -7,7 +7,8 @@ import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
-import { enforceOnImage, isPermittedOnImage } from '../policy/image-access';
+import { enforceOnImage } from '../policy/image-access';
+import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { contextOf } from './call';
@@ -15,10 +16,10 @@ import { answerEmpty, answerJson } from './answer';
 import { findImage } from './find-image';
 import { imageView, type ImageViewOptions } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
-import { checkReadOnlyFields, isReserved, parseNewImage, visibilityAction } from './new-image';
+import { checkReadOnlyFields, parseNewImage, visibilityAction } from './new-image';
 import { planPatch } from './patch/apply-patch';
 import { PATCH_MEDIA_TYPES, parsePatch, patchDialect, type ImagePatch } from './patch/parse-patch';
-import type { PropertyAccess } from '../v1/property-access';
+import type { PropertyAccess } from '../policy/property-access';
 import type { ImageSchemas } from './schemas/image-schemas';
 
 export interface ImagesControllerOptions {
@@ -47,13 +48,15 @@ export class ImagesController {
     const body = parseNewImage(req.body, schemas);
     const caller = requireWriter(req);
     const { image } = body;
-    policy.enforce('add_image', caller);
     checkOwner(image.owner, caller);
+    const target = newImageTarget(
+      { owner: image.owner ?? caller.projectId, visibility: image.visibility ?? 'shared' },
+      caller,
+    );
+    policy.enforce('add_image', caller, target);
     const action = visibilityAction(image.visibility);
-    if (action !== undefined) policy.enforce(action, caller);
-    for (const [name] of image.properties) {
-      if (!properties.permits('create', name, caller)) throw isReserved(name);
-    }
+    if (action !== undefined) policy.enforce(action, caller, target);
+    properties.checkCreate(image.properties, caller);
     this.checkCount('tags', image.tags.length, this.options.tagQuota);
     checkReadOnlyFields(body);
     this.checkCount('properties', image.properties.length, this.options.propertyQuota);
@@ -81,11 +84,14 @@ export class ImagesController {
   index = async (req: Request, res: Response): Promise<void> => {
     const { registry, policy, listLimits } = this.options;
     const caller = identityOf(req);
-    policy.enforce('get_images', caller);
+    const project = newImageTarget({ owner: caller.projectId, visibility: 'private' }, caller);
+    policy.enforce('get_images', caller, project);
     const { searchParams } = new URL(req.originalUrl, 'http://localhost');
     const query = parseListQuery(searchParams, caller, listLimits);
     const found = query === undefined ? [] : await registry.listImages(query, contextOf(req));
-    const images = found.filter((image) => isPermittedOnImage(policy, 'get_image', caller, image));
+    const images = found.filter((image) =>
+      policy.permits('get_image', caller, imageTarget(image, caller)),
+    );
     const last = images.at(-1);
     searchParams.delete('marker');
     answerJson(res, {

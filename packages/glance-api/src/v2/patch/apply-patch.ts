@@ -1,14 +1,15 @@
 import {
   DomainError,
   type ImageFields,
+  type ImageProperty,
   type ImageRecord,
   type ImageStatus,
   type UpdateImageRequest,
 } from '@glance/common';
 import type { Caller } from '../../auth/caller';
-import type { PropertyAccess } from '../../v1/property-access';
+import type { PropertyAccess } from '../../policy/property-access';
 import { refusalInDetail } from '../error-view';
-import { imageFieldsOf, isReserved, propertyText } from '../new-image';
+import { imageFieldsOf, propertyText } from '../new-image';
 import type { ImageSchemas } from '../schemas/image-schemas';
 import type { ImagePatch, PatchDialect, PatchOperation } from './parse-patch';
 
@@ -85,10 +86,12 @@ function applyToField(
   fields.set(name, value);
 }
 
-/** The custom properties of an image while a patch is applied: those the caller may read. */
+/** The custom properties of an image while a patch is applied. */
 class PropertyChanges {
+  /** What the caller may read: the rest is to him as if it did not exist, and stays. */
   private readonly stored: ReadonlyMap<string, string | null>;
   private readonly current: Map<string, string | null>;
+  private readonly unreadable: readonly ImageProperty[];
   private readonly mustExist = new Set<string>();
   private readonly createOnly = new Set<string>();
 
@@ -99,6 +102,7 @@ class PropertyChanges {
     const { properties } = context.properties.readable(image, context.caller);
     this.stored = new Map(properties);
     this.current = new Map(properties);
+    this.unreadable = image.properties.filter(([name]) => !this.stored.has(name));
   }
 
   apply({ op, name, value }: PatchOperation): void {
@@ -112,10 +116,14 @@ class PropertyChanges {
     } else if (this.stored.has(name)) {
       this.mustExist.add(name);
     }
-    const operation = op === 'remove' ? 'delete' : isThere ? 'update' : 'create';
-    if (!properties.permits(operation, name, caller)) throw isReserved(name);
-    if (op === 'remove') this.current.delete(name);
-    else this.current.set(name, propertyText(value));
+    if (op === 'remove') {
+      properties.checkRemove(name, caller);
+      this.current.delete(name);
+    } else {
+      const text = propertyText(value);
+      properties.checkSet([name, text], [...this.current, ...this.unreadable], caller);
+      this.current.set(name, text);
+    }
   }
 
   changes(): NonNullable<UpdateImageRequest['properties']> {
