@@ -66,6 +66,18 @@ describe('authentication', () => {
       expect(await isAdmin({ 'x-auth-token': 'u:p:' })).toBe(false);
     });
 
+    it('implies roles as Keystone does', async () => {
+      await server.close();
+      server = await startTestApi('--admin-role=boss');
+      // An administrator no more, a member of the project all the same.
+      expect(await isAdmin({ 'x-auth-token': 'u:p:admin' })).toBe(false);
+      for (const role of ['admin', 'member', 'reader']) {
+        const headers = { 'x-auth-token': `u:p:${role}` };
+        await request(server.url).get('/v1/images').set(headers).expect(200);
+        expect(await ownerOf(headers)).toBe(role === 'reader' ? 403 : 'p');
+      }
+    });
+
     it('reads the token as the glance client escapes it', async () => {
       expect(await ownerOf({ 'x-auth-token': 'u%3Ap%C3%A9%3Amember' })).toBe('pé');
       expect(await isAdmin({ 'x-auth-token': 'u%3Ap%3Amember%2Cadmin' })).toBe(true);

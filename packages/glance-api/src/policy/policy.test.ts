@@ -98,6 +98,14 @@ describe('policy files', () => {
       ]);
     });
 
+    it('replace a built-in rule whole, with what enforce_new_defaults = false adds to it', async () => {
+      await write('policy.yaml', 'get_images: "role:auditor"');
+      const policy = await read({ enforceNewDefaults: false });
+      const nobody = { ...MEMBER, roles: [] };
+      expect(policy.permits('get_images', nobody)).toBe(false);
+      expect(policy.permits('get_image', nobody, OWN_IMAGE)).toBe(true);
+    });
+
     it('the sample with its comments taken off says what is built in', async () => {
       const rules = renderPolicySample().replace(/^#"/gm, '"');
       expect(rules).toMatch(/^"modify_image": "is_admin:True or .role:member and /m);

@@ -158,6 +158,30 @@ describe('v1 under policy rules', () => {
     expect(await download("'False':%(is_public)s")).toBe(200);
   });
 
+  it('every change may ask for fields and properties of the image', async () => {
+    const golden = await uploaded({ 'x-image-meta-property-golden': 'yes' });
+    const plain = await uploaded();
+    const rule = "role:member and not 'yes':%(golden)s";
+    await rules({ modify_image: rule, delete_image: rule, add_member: rule });
+    for (const [id, changed, shared, deleted] of [
+      [golden, 403, 403, 403],
+      [plain, 200, 204, 200],
+      [randomUUID(), 404, 404, 404],
+    ] as const) {
+      await as(USER).put(`/v1/images/${id}`).expect(changed);
+      await as(USER).put(`/v1/images/${id}/members/m`).expect(shared);
+      await as(USER).delete(`/v1/images/${id}`).expect(deleted);
+    }
+  });
+
+  it('an administrator is asked about the image as it is', async () => {
+    const id = await uploaded();
+    await rules({ delete_image: "not 'project-a':%(owner)s" });
+    await as(ADMIN).delete(`/v1/images/${id}`).expect(403);
+    await rules({});
+    await as(ADMIN).delete(`/v1/images/${id}`).expect(200);
+  });
+
   it('takes whom context_is_admin names for an administrator', async () => {
     const boss = 'carol:project-c:reader,cloud_boss';
     const id = await reserved();
