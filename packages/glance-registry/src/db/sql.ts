@@ -52,6 +52,14 @@ export function anyOf(conditions: readonly Sql[]): Sql {
   return conditions.length === 0 ? FALSE : sql`(${joinSql(conditions, ' OR ')})`;
 }
 
+/**
+ * Whether a query that refers to the row at hand gives any: looked up row by row. Of an EXISTS
+ * MariaDB and MySQL make a join, and may read all that the query could give for any row first.
+ */
+export function givesAny(query: Sql): Sql {
+  return sql`(${query} LIMIT 1) IS NOT NULL`;
+}
+
 /** `column IN (…)`; false for an empty list. */
 export function isOneOf(column: Sql, values: readonly SqlValue[]): Sql {
   const [first] = values;

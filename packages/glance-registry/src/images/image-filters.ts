@@ -1,5 +1,5 @@
 import { hasFourByteCharacter, type ImageListQuery, type TimeOperator } from '@glance/common';
-import { FALSE, isOneOf, sql, sqlText, type Sql, type SqlValue } from '../db/sql';
+import { FALSE, givesAny, isOneOf, sql, sqlText, type Sql, type SqlValue } from '../db/sql';
 import { fromWireTime } from '../db/values';
 
 const COMPARISONS: Record<TimeOperator, Sql> = {
@@ -60,14 +60,14 @@ export function imageFilters(query: ImageListQuery): Sql[] {
   }
   for (const tag of query.tags ?? []) {
     conditions.push(
-      sql`EXISTS (SELECT 1 FROM image_tags WHERE image_tags.image_id = images.id
-        AND image_tags.deleted = 0 AND ${textEquals('image_tags.value', [tag])})`,
+      givesAny(sql`SELECT 1 FROM image_tags WHERE image_tags.image_id = images.id
+        AND image_tags.deleted = 0 AND ${textEquals('image_tags.value', [tag])}`),
     );
   }
   for (const property of query.properties ?? []) {
     conditions.push(
-      sql`EXISTS (SELECT 1 FROM image_properties WHERE image_properties.image_id = images.id
-        AND image_properties.deleted = 0 AND ${propertyEquals(property)})`,
+      givesAny(sql`SELECT 1 FROM image_properties WHERE image_properties.image_id = images.id
+        AND image_properties.deleted = 0 AND ${propertyEquals(property)}`),
     );
   }
   return conditions;

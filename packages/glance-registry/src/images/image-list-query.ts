@@ -1,6 +1,6 @@
 import type { Identity, ImageListQuery, Visibility } from '@glance/common';
 import type { Dialect } from '../db/dialect';
-import { FALSE, allOf, anyOf, isOneOf, sql, sqlText, type Sql } from '../db/sql';
+import { FALSE, allOf, anyOf, givesAny, isOneOf, sql, sqlText, type Sql } from '../db/sql';
 import { imageFilters } from './image-filters';
 import type { ImageOrder } from './image-order';
 import { IMAGE_COLUMNS, type ImageRow } from './image-rows';
@@ -130,8 +130,8 @@ function visibilityGroups(dialect: Dialect, plan: ListPlan): Group[] {
   if (query.scope === 'caller' && wanted('shared') && plan.shared.amount !== 'none') {
     groups.push({
       condition: sql`${hasVisibility('shared')} AND (images.owner IS NULL OR NOT (${mine}))
-        AND EXISTS (SELECT 1 FROM image_members WHERE image_members.image_id = images.id
-          AND ${isMembership(dialect, query, project)})`,
+        AND ${givesAny(sql`SELECT 1 FROM image_members WHERE image_members.image_id = images.id
+          AND ${isMembership(dialect, query, project)}`)}`,
       ...(plan.shared.amount === 'few' ? { among: plan.shared.ids } : {}),
     });
   }
