@@ -28,10 +28,12 @@ import { cacheRouter } from './v1/cache-routes';
 import { ImagesController } from './v1/images-controller';
 import { MembersController } from './v1/members-controller';
 import { v1Router } from './v1/router';
-import { v2Router } from './v2/router';
+import { DiscoveryController } from './v2/discovery-controller';
 import { ImagesController as V2ImagesController } from './v2/images-controller';
+import { v2Router } from './v2/router';
 import { readDeclaredProperties } from './v2/schemas/declared-properties';
 import { ImageSchemas } from './v2/schemas/image-schemas';
+import { publishedSchemas } from './v2/schemas/published-schemas';
 
 export interface Api extends HttpApplication {
   stores: StoreSet;
@@ -185,7 +187,11 @@ export async function createApi(
       members,
       configuredFlavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
     ),
-    v2: v2Router({ images: v2Images }),
+    v2: v2Router({
+      images: v2Images,
+      discovery: new DiscoveryController({ registry, policy }),
+      schemas: publishedSchemas(schemas),
+    }),
   });
   const sweepers = createSweepers(config, { registry, stores, logger: logger.child('sweep') });
   const background = [

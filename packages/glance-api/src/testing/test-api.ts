@@ -18,9 +18,9 @@ export function startTestApi(...flags: string[]): Promise<TestApi> {
   return startTestApiWith({}, ...flags);
 }
 
-/** The same over stores of the test's own. */
+/** The same over stores and directories of configuration of the test's own. */
 export async function startTestApiWith(
-  overrides: { stores?: StoreSet },
+  { configDirectories = [], ...overrides }: { stores?: StoreSet; configDirectories?: string[] },
   ...flags: string[]
 ): Promise<TestApi> {
   const { config } = loadConfig(API_OPTIONS, {
@@ -39,7 +39,7 @@ export async function startTestApiWith(
   const shutdown = new AbortController();
   const api = await createApi(
     config,
-    { logger: silentLogger, release: 'test', configDirectories: [], shutdown: shutdown.signal },
+    { logger: silentLogger, release: 'test', configDirectories, shutdown: shutdown.signal },
     { registry, ...overrides },
   );
   const service = new HttpService({

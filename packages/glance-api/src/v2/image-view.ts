@@ -1,4 +1,5 @@
 import type { ImageRecord } from '@glance/common';
+import type { PropertyValues } from './schemas/property-values';
 
 export interface ImageViewOptions {
   /** `show_image_direct_url` */
@@ -13,21 +14,16 @@ const NEVER_SHOWN: ReadonlySet<string> = new Set([
   'os_glance_hash_op_host',
 ]);
 
-/** Declared properties that keep their null; others show it as the empty text (sheet 2.2). */
-export interface NullableProperties {
-  has(name: string): boolean;
-}
-
 /** An image as API v2 shows it (api-v2 sheet 2.1). Properties the caller may not read are gone. */
 export function imageView(
   image: ImageRecord,
   options: ImageViewOptions,
-  nullable: NullableProperties,
+  values: PropertyValues,
 ): Record<string, unknown> {
   // Without a prototype, so that any name is data.
   const view = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of image.properties) {
-    if (!NEVER_SHOWN.has(name)) view[name] = value ?? (nullable.has(name) ? null : '');
+    if (!NEVER_SHOWN.has(name)) view[name] = values.valueOf(name, value);
   }
   const locations = image.locations.filter(({ status }) => status === 'active');
   const [best] = locations;

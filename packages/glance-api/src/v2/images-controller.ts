@@ -178,7 +178,7 @@ export class ImagesController {
 
   private viewOf(image: ImageRecord, caller: Caller): unknown {
     const { properties, schemas, view } = this.options;
-    return imageView(properties.readable(image, caller), view, schemas.nullableProperties);
+    return imageView(properties.readable(image, caller), view, schemas.propertyValues);
   }
 }
 

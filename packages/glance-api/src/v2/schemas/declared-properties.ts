@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { describeError } from '@glance/common';
 import { isDeepStrictEqual } from 'node:util';
+import { describeError } from '@glance/common';
 import { candidatePaths, firstFile } from '../../policy/find-option-file';
 import {
   baseProperties,
@@ -9,10 +8,10 @@ import {
   type ImageFormats,
   type JsonSchema,
 } from './image-schema';
+import { SchemaCheck } from './schema-check';
 
 const FILE_NAME = 'schema-image.json';
 
-/** The custom properties that upstream declares in the file it ships (api-v2 sheet 11.2). */
 const NONE: DeclaredProperties = { properties: {}, required: [] };
 
 /**
@@ -46,11 +45,12 @@ function declaredIn(
   const base = baseProperties(formats);
   const properties: Record<string, JsonSchema> = {};
   for (const [name, schema] of Object.entries(entries)) {
-    if (!isObject(schema)) throw new Error(`${path.basename(file)}: '${name}' has no JSON schema`);
+    if (!isObject(schema)) throw new Error(`${file}: '${name}' has no JSON schema`);
     if (Object.hasOwn(base, name)) {
       if (isDeepStrictEqual(base[name], schema)) continue;
       throw new Error(`${file}: '${name}' is a property of every image and cannot be redefined`);
     }
+    checkSchema(schema, `${file}: '${name}'`);
     properties[name] = { ...schema, is_base: false };
   }
   const required = isExtended ? (document['required'] ?? []) : [];
@@ -58,6 +58,17 @@ function declaredIn(
     throw new Error(`${file}: 'required' must be a list of names`);
   }
   return { properties, required };
+}
+
+/** @throws Error that begins with `origin`, for what is no JSON schema. */
+function checkSchema(schema: JsonSchema, origin: string): void {
+  try {
+    new SchemaCheck(schema);
+  } catch (error) {
+    throw new Error(`${origin} has no valid JSON schema: ${describeError(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

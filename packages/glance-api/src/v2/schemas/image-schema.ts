@@ -14,7 +14,7 @@ export interface DeclaredProperties {
   required: readonly string[];
 }
 
-const UUID_PATTERN =
+export const UUID_PATTERN =
   '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$';
 const VISIBILITY_ORDER: readonly Visibility[] = ['community', 'public', 'private', 'shared'];
 const STATUS_ORDER = [

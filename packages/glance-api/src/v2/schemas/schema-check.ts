@@ -5,16 +5,24 @@ import type { JsonSchema } from './image-schema';
 /** Checks values against a published schema. */
 export class SchemaCheck {
   private readonly validate: ValidateFunction;
+  private readonly name: string;
 
   /** @throws Error for a schema that is none. */
   constructor(schema: JsonSchema) {
-    // Published schemas carry words of their own (name, links, is_base), which mean nothing here.
-    const ajv = new Ajv({ strict: false, allErrors: false });
-    this.validate = ajv.compile({ type: 'object', ...schema });
+    const ajv = new Ajv({
+      // Published schemas carry words of their own (name, links, is_base), which mean nothing here.
+      strict: false,
+      // As upstream's validator: formats are hints, and patterns need not be strict ones.
+      validateFormats: false,
+      unicodeRegExp: false,
+    });
+    this.validate = ajv.compile(schema);
     this.name = String(schema['name']);
   }
 
-  private readonly name: string;
+  matches(value: unknown): boolean {
+    return this.validate(value);
+  }
 
   /** @throws DomainError `invalid_request` that names the first place at fault. */
   check(value: unknown): void {

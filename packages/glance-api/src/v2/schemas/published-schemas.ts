@@ -1,0 +1,13 @@
+import type { ImageSchemas } from './image-schemas';
+import type { JsonSchema } from './image-schema';
+import { MEMBER_SCHEMA, MEMBERS_SCHEMA } from './member-schema';
+
+/** By the last part of their paths, the documents below `/v2/schemas/` (api-v2 sheet 11.1). */
+export function publishedSchemas(images: ImageSchemas): Readonly<Record<string, JsonSchema>> {
+  return {
+    image: images.image,
+    images: images.images,
+    member: MEMBER_SCHEMA,
+    members: MEMBERS_SCHEMA,
+  };
+}
