@@ -28,12 +28,16 @@ import { cacheRouter } from './v1/cache-routes';
 import { ImagesController } from './v1/images-controller';
 import { MembersController } from './v1/members-controller';
 import { v1Router } from './v1/router';
+import { ActionsController } from './v2/actions-controller';
+import { CacheController } from './v2/cache-controller';
 import { DiscoveryController } from './v2/discovery-controller';
 import { ImagesController as V2ImagesController } from './v2/images-controller';
+import { MembersController as V2MembersController } from './v2/members-controller';
 import { v2Router } from './v2/router';
 import { readDeclaredProperties } from './v2/schemas/declared-properties';
 import { ImageSchemas } from './v2/schemas/image-schemas';
 import { publishedSchemas } from './v2/schemas/published-schemas';
+import { TagsController } from './v2/tags-controller';
 
 export interface Api extends HttpApplication {
   stores: StoreSet;
@@ -144,6 +148,8 @@ export async function createApi(
     sendIdleMs: idleMs,
     shutdown,
   });
+  const memberQuota = limitOf(options.image_member_quota);
+  const tagQuota = limitOf(options.image_tag_quota);
   const v2Images = new V2ImagesController({
     registry,
     stores,
@@ -155,13 +161,8 @@ export async function createApi(
     view: { directUrl: options.show_image_direct_url, locations: false },
     listLimits,
     propertyQuota: limitOf(options.image_property_quota),
-    tagQuota: limitOf(options.image_tag_quota),
+    tagQuota,
     delayedDelete: options.delayed_delete,
-  });
-  const members = new MembersController({
-    registry,
-    policy,
-    memberQuota: limitOf(options.image_member_quota),
   });
   const app = createApp({
     logger: logger.child('http'),
@@ -184,11 +185,15 @@ export async function createApi(
     },
     v1: v1Router(
       images,
-      members,
+      new MembersController({ registry, policy, memberQuota }),
       configuredFlavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
     ),
     v2: v2Router({
       images: v2Images,
+      members: new V2MembersController({ registry, policy, memberQuota }),
+      tags: new TagsController({ registry, policy, tagQuota }),
+      actions: new ActionsController({ registry, policy }),
+      cache: new CacheController({ registry, policy }),
       discovery: new DiscoveryController({ registry, policy }),
       schemas: publishedSchemas(schemas),
     }),

@@ -1,14 +1,22 @@
 import { Router, type RequestHandler } from 'express';
 import { methodNotAllowed, noSuchRoute } from '../http/no-such-route';
+import type { ActionsController } from './actions-controller';
 import { answerJson } from './answer';
+import type { CacheController } from './cache-controller';
 import type { DiscoveryController } from './discovery-controller';
 import type { ImagesController } from './images-controller';
+import type { MembersController } from './members-controller';
 import { withJsonBody, withoutBody } from './request-body';
 import { checkUrl } from './request-url';
 import type { JsonSchema } from './schemas/image-schema';
+import type { TagsController } from './tags-controller';
 
 export interface V2Controllers {
   images: ImagesController;
+  members: MembersController;
+  tags: TagsController;
+  actions: ActionsController;
+  cache: CacheController;
   discovery: DiscoveryController;
   /** The documents below `/schemas/`, by name. */
   schemas: Readonly<Record<string, JsonSchema>>;
@@ -18,7 +26,8 @@ export interface V2Controllers {
 type Methods = Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', RequestHandler[]>>;
 
 /** Routes of API v2 (api-v2 sheet 1.2). A method that a path has not is 405 with those it has. */
-export function v2Router({ images, discovery, schemas }: V2Controllers): Router {
+export function v2Router(controllers: V2Controllers): Router {
+  const { images, members, tags, actions, cache, discovery } = controllers;
   const router = Router({ strict: true, caseSensitive: true });
   const route = (path: string, methods: Methods): void => {
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -42,9 +51,24 @@ export function v2Router({ images, discovery, schemas }: V2Controllers): Router 
     patch: [images.checkPatchType, ...withJsonBody, images.update],
     delete: [withoutBody, images.remove],
   });
+  route('/images/:id/members', {
+    get: [withoutBody, members.index],
+    post: [...withJsonBody, members.create],
+  });
+  route('/images/:id/members/:member', {
+    get: [withoutBody, members.show],
+    put: [...withJsonBody, members.update],
+    delete: [withoutBody, members.remove],
+  });
+  route('/images/:id/tags/:tag', {
+    put: [withoutBody, tags.put],
+    delete: [withoutBody, tags.remove],
+  });
+  route('/images/:id/actions/deactivate', { post: [withoutBody, actions.deactivate] });
+  route('/images/:id/actions/reactivate', { post: [withoutBody, actions.reactivate] });
   routeGetOnly('/images/:id/tasks', withoutBody, discovery.tasks);
 
-  for (const [name, schema] of Object.entries(schemas)) {
+  for (const [name, schema] of Object.entries(controllers.schemas)) {
     route(`/schemas/${name}`, {
       get: [
         withoutBody,
@@ -59,5 +83,17 @@ export function v2Router({ images, discovery, schemas }: V2Controllers): Router 
   route('/info/stores/detail', { get: [withoutBody, discovery.severalStores] });
   routeGetOnly('/info/usage', discovery.usage);
   route('/stores/:store/:id', { delete: [withoutBody, discovery.severalStores] });
+
+  route('/cache', {
+    get: [withoutBody, cache.of('cache_list')],
+    delete: [cache.of('cache_delete')],
+  });
+  route('/cache/clean', { post: [cache.of('cache_clean')] });
+  route('/cache/prune', { post: [cache.of('cache_prune')] });
+  route('/cache/:id', {
+    delete: [cache.ofImage('cache_delete')],
+    put: [cache.ofImage('cache_image')],
+  });
+  route('/cache/nodes/:id', { get: [withoutBody, cache.of('list_cached_nodes')] });
   return router;
 }
