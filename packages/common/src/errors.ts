@@ -24,6 +24,8 @@ export const ERROR_CODES = [
   'client_gone',
   'client_too_slow',
   'data_mismatch',
+  /** The part of the data that is asked for is not there. */
+  'range_not_satisfiable',
   'store_unknown',
   'store_duplicate',
   'store_full',

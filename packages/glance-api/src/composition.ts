@@ -31,6 +31,7 @@ import { v1Router } from './v1/router';
 import { ActionsController } from './v2/actions-controller';
 import { CacheController } from './v2/cache-controller';
 import { DiscoveryController } from './v2/discovery-controller';
+import { DataController } from './v2/data-controller';
 import { ImagesController as V2ImagesController } from './v2/images-controller';
 import { MembersController as V2MembersController } from './v2/members-controller';
 import { v2Router } from './v2/router';
@@ -164,6 +165,16 @@ export async function createApi(
     tagQuota,
     delayedDelete: options.delayed_delete,
   });
+  const v2Data = new DataController({
+    registry,
+    stores,
+    uploader,
+    policy,
+    logger: logger.child('images'),
+    imageSizeCapBytes: options.image_size_cap,
+    sendIdleMs: idleMs,
+    shutdown,
+  });
   const app = createApp({
     logger: logger.child('http'),
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
@@ -190,6 +201,7 @@ export async function createApi(
     ),
     v2: v2Router({
       images: v2Images,
+      data: v2Data,
       members: new V2MembersController({ registry, policy, memberQuota }),
       tags: new TagsController({ registry, policy, tagQuota }),
       actions: new ActionsController({ registry, policy }),

@@ -1,10 +1,26 @@
-import { DomainError, describeError, isDomainError, type ImageRecord } from '@glance/common';
+import {
+  DomainError,
+  describeError,
+  isDomainError,
+  type ImageLocation,
+  type ImageRecord,
+} from '@glance/common';
 import type { Logger } from '@glance/service-kit';
-import type { ByteSource, StoreSet } from '@glance/stores';
+import type { ByteRange, ByteSource, StoreSet } from '@glance/stores';
 
 export interface ImageData {
+  /** Of what is read: the image, or the range of it. */
   sizeBytes: number;
   chunks: ByteSource;
+}
+
+export interface OpenOptions {
+  stores: StoreSet;
+  logger: Logger;
+  /** Must lie within the recorded size. */
+  range?: ByteRange | undefined;
+  /** Ids of stores whose locations are tried before all others. */
+  preferredStores?: readonly string[];
 }
 
 /**
@@ -12,22 +28,19 @@ export interface ImageData {
  * was sent, so that a bad location still has a clear answer.
  * @throws DomainError of the last location tried; `store_blob_missing` when there is none.
  */
-export async function openImageData(
-  image: ImageRecord,
-  stores: StoreSet,
-  logger: Logger,
-): Promise<ImageData> {
-  const locations = image.locations.filter(({ status }) => status === 'active');
+export async function openImageData(image: ImageRecord, options: OpenOptions): Promise<ImageData> {
+  const { stores, logger, range } = options;
+  const locations = activeLocations(image);
   if (locations.length === 0 && image.sizeBytes === 0) {
     return { sizeBytes: 0, chunks: noBytes() };
   }
   let failure: unknown = new DomainError('store_blob_missing', `Image ${image.id} has no data`);
-  for (const location of locations) {
+  for (const location of preferredFirst(locations, options)) {
     try {
       const store = stores.forLocation(location);
-      const { stream, sizeBytes } = await store.get(location.url);
+      const { stream, sizeBytes } = await store.get(location.url, { range });
       if (image.sizeBytes === null || image.sizeBytes === sizeBytes) {
-        return { sizeBytes, chunks: stream };
+        return { sizeBytes: range?.length ?? sizeBytes, chunks: stream };
       }
       await stream.return();
       throw new DomainError(
@@ -44,6 +57,33 @@ export async function openImageData(
     }
   }
   throw failure;
+}
+
+/** Where the data of an image may be read, in the order in which it is tried. */
+export function activeLocations({ locations }: ImageRecord): ImageLocation[] {
+  return locations.filter(({ status }) => status === 'active');
+}
+
+function preferredFirst(
+  locations: readonly ImageLocation[],
+  { stores, preferredStores = [] }: OpenOptions,
+): readonly ImageLocation[] {
+  if (preferredStores.length === 0) return locations;
+  const isPreferred = (location: ImageLocation): boolean =>
+    preferredStores.includes(storeIdOf(location, stores) ?? '');
+  return [
+    ...locations.filter(isPreferred),
+    ...locations.filter((location) => !isPreferred(location)),
+  ];
+}
+
+function storeIdOf(location: ImageLocation, stores: StoreSet): string | undefined {
+  try {
+    return stores.forLocation(location).id;
+  } catch (error) {
+    if (isDomainError(error, 'store_unknown')) return undefined;
+    throw error;
+  }
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an async iterable of nothing

@@ -16,7 +16,7 @@ import { continueBody, type Logger } from '@glance/service-kit';
 import type { AddedBlob, InstrumentedStore } from '@glance/stores';
 import type { HashPool } from '../transfer/hash-pool';
 import { RequestBody, type BodyLimits } from '../transfer/request-body';
-import { UploadSource, type UploadBody } from '../transfer/upload-source';
+import { UploadSource, type ExpectedHash, type UploadBody } from '../transfer/upload-source';
 import { LeaseKeeper } from './lease-keeper';
 
 export interface UploaderOptions {
@@ -40,6 +40,12 @@ export interface UploadRequest {
   /** Announced by the client, checked against the data. */
   sizeBytes: number | undefined;
   md5: string | undefined;
+  /** What the image is to have, checked as the checksum is. */
+  hash?: ExpectedHash | undefined;
+  /** Takes the data out of a body that is more than the data; its length then says nothing. */
+  unwrap?: ((body: UploadBody) => UploadBody) | undefined;
+  /** Bytes of the disk in the image when the data has so many; null for not known. */
+  virtualSizeOf?: (image: ImageRecord, sizeBytes: number) => number | null;
   failureStatus: BeginUpload['failureStatus'];
   context: CallContext;
   /** Takes the image for this attempt: it is `saving` under a lease afterwards. */
@@ -54,6 +60,8 @@ export interface Transfer {
   /** Must come true, as must the checksum. */
   sizeBytes: number | undefined;
   md5: string | undefined;
+  hash?: ExpectedHash | undefined;
+  virtualSizeOf?: (sizeBytes: number) => number | null;
   /** What the store prepares for; undefined when not known. */
   announcedBytes: number | undefined;
   /** Whether the lease holds the announced bytes of the quota, or more is taken as bytes come. */
@@ -77,10 +85,10 @@ export class ImageUploader {
 
   /** @throws DomainError that says why nothing was stored. */
   async upload(upload: UploadRequest): Promise<ImageRecord> {
-    const { request, response } = upload;
-    const announcedBytes = upload.sizeBytes ?? contentLength(request);
+    const { request, response, unwrap, virtualSizeOf } = upload;
+    const announcedBytes = upload.sizeBytes ?? (unwrap ? undefined : contentLength(request));
 
-    const { lease } = await upload.claim({
+    const { image, lease } = await upload.claim({
       uploadId: randomUUID(),
       node: this.options.node,
       failureStatus: upload.failureStatus,
@@ -88,14 +96,19 @@ export class ImageUploader {
       storageQuotaBytes: this.options.storageQuotaBytes,
     });
 
-    const { imageId, store, sizeBytes, md5, context } = upload;
+    const { imageId, store, sizeBytes, md5, hash, context } = upload;
     return await this.transfer(
       {
         imageId,
         store: () => store,
-        body: () => new RequestBody(request, this.options.bodyLimits),
+        body: () => {
+          const body = new RequestBody(request, this.options.bodyLimits);
+          return unwrap ? unwrap(body) : body;
+        },
         sizeBytes,
         md5,
+        hash,
+        ...(virtualSizeOf ? { virtualSizeOf: (bytes) => virtualSizeOf(image, bytes) } : {}),
         announcedBytes,
         reserves: announcedBytes === undefined ? 'as it comes' : 'announced',
         context,
@@ -119,6 +132,7 @@ export class ImageUploader {
       tooLargeMessage: `Denying attempt to upload image larger than ${this.options.imageSizeCapBytes} bytes.`,
       sizeBytes: transfer.sizeBytes,
       md5: transfer.md5,
+      hash: transfer.hash,
       ...(this.options.storageQuotaBytes !== null && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),
@@ -158,7 +172,7 @@ export class ImageUploader {
         {
           location: { url: added.locationUrl, metadata: added.metadata },
           sizeBytes,
-          virtualSizeBytes: null,
+          virtualSizeBytes: transfer.virtualSizeOf?.(sizeBytes) ?? null,
           checksum: md5,
           hashAlgorithm,
           hashValue,

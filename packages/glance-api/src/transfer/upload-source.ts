@@ -15,6 +15,13 @@ export interface UploadBody {
   release(): void;
 }
 
+export interface ExpectedHash {
+  /** One that `createHash` knows. */
+  algorithm: string;
+  /** Hex. */
+  value: string;
+}
+
 export interface UploadExpectations {
   /** Refuses more bytes than this (`too_large`). */
   maxBytes: number;
@@ -23,6 +30,8 @@ export interface UploadExpectations {
   /** What the client announced; checked when the body has ended. */
   sizeBytes: number | undefined;
   md5: string | undefined;
+  /** The digest that the image is to have, under another algorithm than usual if it says so. */
+  hash?: ExpectedHash | undefined;
   /** Waited for before bytes up to this total are taken: refuses by rejecting. */
   admit?: (totalBytes: number) => Promise<void> | undefined;
 }
@@ -46,6 +55,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
   private readonly ring = new SlabRing();
   private readonly md5: HashJob;
   private readonly hash: HashJob;
+  private readonly hashAlgorithm: string;
   private received = 0;
   private result: UploadDigests | undefined;
   private closed = false;
@@ -57,7 +67,8 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
     private readonly expected: UploadExpectations,
   ) {
     this.md5 = pool.open('md5', this.ring.memory);
-    this.hash = pool.open(HASH_ALGORITHM, this.ring.memory);
+    this.hashAlgorithm = expected.hash?.algorithm ?? HASH_ALGORITHM;
+    this.hash = pool.open(this.hashAlgorithm, this.ring.memory);
   }
 
   get bytesReceived(): number {
@@ -139,7 +150,13 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
         `Supplied checksum (${this.expected.md5}) and checksum generated from uploaded image (${md5}) did not match.`,
       );
     }
-    return { sizeBytes: this.received, md5, hashAlgorithm: HASH_ALGORITHM, hashValue };
+    if (this.expected.hash && this.expected.hash.value.toLowerCase() !== hashValue) {
+      throw new DomainError(
+        'data_mismatch',
+        `The image is to have the ${this.hashAlgorithm} ${this.expected.hash.value}, and its data has ${hashValue}.`,
+      );
+    }
+    return { sizeBytes: this.received, md5, hashAlgorithm: this.hashAlgorithm, hashValue };
   }
 
   private sizeMismatch(announced: number): DomainError {

@@ -26,6 +26,7 @@ import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import type { PropertyAccess } from '../policy/property-access';
 import { storeType } from '../store-settings';
+import { OCTET_STREAM, mediaType, refuseContentEncoding } from '../transfer/media-type';
 import { sendBody } from '../transfer/send-body';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { changeTarget } from './change-target';
@@ -100,7 +101,7 @@ export class ImagesController {
       policy.enforce('download_image', identity, target);
     });
     checkActive(image);
-    const data = await openImageData(image, stores, logger);
+    const data = await openImageData(image, { stores, logger });
     res.set({
       ...imageMetaHeaders(properties.readable(image, identity)),
       'Content-Type': 'application/octet-stream',
@@ -364,21 +365,15 @@ export class ImagesController {
     containerFormat: string | undefined,
   ): void {
     this.checkFormats(diskFormat, containerFormat);
-    const type = req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-    if (type !== 'application/octet-stream') {
+    const type = mediaType(req);
+    if (type !== OCTET_STREAM) {
       throw invalidRequest(
         type === undefined
           ? 'The content type of image data must be application/octet-stream'
           : `Unsupported content type '${type.slice(0, 100)}' for image data: it must be application/octet-stream`,
       );
     }
-    const encoding = req.headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') {
-      throw new DomainError(
-        'unsupported_media_type',
-        'Image data is stored as sent: a Content-Encoding is not accepted',
-      );
-    }
+    refuseContentEncoding(req);
   }
 
   private checkUpdate(meta: ImageMeta, stored: ImageRecord, isAdmin: boolean): void {

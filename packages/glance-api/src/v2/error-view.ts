@@ -3,11 +3,14 @@ import { HTTP_STATUS } from '@glance/service-kit';
 import type { Request, Response } from 'express';
 import { EXPLANATIONS, sendErrorPage } from '../http/error-page';
 
-/** The statuses of API v2 (api-v2 sheet 8.1): two differ from those of v1. */
+/** The statuses of API v2 (api-v2 sheet 8.1, 8.3), where they differ from those of v1. */
 export const V2_STATUS: Readonly<Record<ErrorCode, number>> = {
   ...HTTP_STATUS,
   image_deleted: 410,
   upload_fenced: 410,
+  // Neither can be helped by another request: a name that was taken, a place nobody serves.
+  store_duplicate: 500,
+  store_unknown: 500,
 };
 
 /** A refusal whose text stands after the general sentence of its status (api-v2 sheet 16.3). */

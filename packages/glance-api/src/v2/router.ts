@@ -4,6 +4,7 @@ import type { ActionsController } from './actions-controller';
 import { answerJson } from './answer';
 import type { CacheController } from './cache-controller';
 import type { DiscoveryController } from './discovery-controller';
+import type { DataController } from './data-controller';
 import type { ImagesController } from './images-controller';
 import type { MembersController } from './members-controller';
 import { withJsonBody, withoutBody } from './request-body';
@@ -20,6 +21,7 @@ export interface V2Controllers {
   discovery: DiscoveryController;
   /** The documents below `/schemas/`, by name. */
   schemas: Readonly<Record<string, JsonSchema>>;
+  data: DataController;
 }
 
 /** By method, what a path answers. */
@@ -27,7 +29,7 @@ type Methods = Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Reque
 
 /** Routes of API v2 (api-v2 sheet 1.2). A method that a path has not is 405 with those it has. */
 export function v2Router(controllers: V2Controllers): Router {
-  const { images, members, tags, actions, cache, discovery } = controllers;
+  const { images, data, members, tags, actions, cache, discovery } = controllers;
   const router = Router({ strict: true, caseSensitive: true });
   const route = (path: string, methods: Methods): void => {
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -95,5 +97,8 @@ export function v2Router(controllers: V2Controllers): Router {
     put: [cache.ofImage('cache_image')],
   });
   route('/cache/nodes/:id', { get: [withoutBody, cache.of('list_cached_nodes')] });
+  // Its 405 names what upstream's does: forms are our own.
+  router.post('/images/:id/file', data.uploadForm);
+  route('/images/:id/file', { get: [withoutBody, data.download], put: [data.upload] });
   return router;
 }

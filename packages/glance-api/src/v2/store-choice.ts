@@ -1,0 +1,46 @@
+import { invalidRequest } from '@glance/common';
+import type { InstrumentedStore, StoreSet } from '@glance/stores';
+import type { Request } from 'express';
+import { storeType } from '../store-settings';
+
+/**
+ * The store that `x-image-meta-store` names (api-v2 sheet 8.1). Where there is only one, that is it
+ * whatever the header says.
+ * @throws DomainError `invalid_request` for a store that is not there.
+ */
+export function storeForUpload(req: Request, stores: StoreSet): InstrumentedStore {
+  const wanted = req.get('x-image-meta-store');
+  if (wanted === undefined || wanted === '' || !hasSeveral(stores)) return stores.defaultStore;
+  const store = stores.list().find(({ id }) => id === storeType(wanted));
+  if (!store) throw invalidRequest(`Store ${wanted.slice(0, 100)} is not available on this node`);
+  return store;
+}
+
+/** The names in `prefer` (api-v2 sheet 8.3); none where the parameter says nothing. */
+export function preferredNames(req: Request): string[] {
+  const { searchParams } = new URL(req.originalUrl, 'http://localhost');
+  const names = searchParams.get('prefer')?.split(',') ?? [];
+  return names.map((name) => name.trim()).filter((name) => name !== '');
+}
+
+/**
+ * The ids of the stores that a download prefers.
+ * @throws DomainError `invalid_request` for one that is not there, and where there is only one.
+ */
+export function preferredStores(names: readonly string[], stores: StoreSet): string[] {
+  if (names.length === 0) return [];
+  if (!hasSeveral(stores)) {
+    throw invalidRequest("The parameter 'prefer' needs several stores, and this site has one");
+  }
+  const ids = names.map(storeType);
+  const known = stores.list().map(({ id }) => id);
+  const unknown = ids.find((id) => !known.includes(id));
+  if (unknown !== undefined) {
+    throw invalidRequest(`Store ${unknown.slice(0, 100)} is not available on this node`);
+  }
+  return ids;
+}
+
+function hasSeveral(stores: StoreSet): boolean {
+  return stores.list().length > 1;
+}
