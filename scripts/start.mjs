@@ -176,7 +176,9 @@ The image service is ready.
 Try:
   head -c 1048576 /dev/urandom > demo.raw
   curl -X POST ${apiUrl}/v1/images -H 'Content-Type: application/octet-stream' -H 'X-Image-Meta-Name: demo' -H 'X-Image-Meta-Disk-Format: raw' -H 'X-Image-Meta-Container-Format: bare' --data-binary @demo.raw
-  curl ${apiUrl}/v1/images/detail
+  curl ${apiUrl}/v2/images
+or, with the openstack client:
+  OS_AUTH_TYPE=none OS_ENDPOINT=${apiUrl} openstack image list
 
 Ctrl-C stops it.`);
 }

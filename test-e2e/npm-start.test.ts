@@ -52,7 +52,7 @@ describe('npm start', () => {
     const [apiPort, registryPort] = (await freePorts(2)) as [number, number];
     const url = `http://127.0.0.1:${apiPort}`;
     const output = await start(apiPort, registryPort);
-    expect(output()).toContain(`curl ${url}/v1/images/detail`);
+    expect(output()).toContain(`curl ${url}/v2/images`);
     const created = await fetch(`${url}/v1/images`, {
       method: 'POST',
       headers: {
