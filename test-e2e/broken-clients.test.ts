@@ -2,10 +2,19 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import net from 'node:net';
 import { check } from './support/checker';
 import { DATABASES, Deployment, eventually } from './support/deployment';
+import { createV2, putFileV2 } from './support/v2-client';
 
 jest.setTimeout(120_000);
 
 const SIZE = 400_000;
+/** What becomes of an image whose upload fails, by the API it came through. */
+const FACES = [
+  ['v1', 'killed'],
+  ['v2', 'queued'],
+] as const;
+
+type Face = (typeof FACES)[number][0];
+const V1_FORMATS = ['X-Image-Meta-Disk-Format: raw', 'X-Image-Meta-Container-Format: bare'];
 
 /** What clients do to their sockets in the middle of an upload (reliability sheet §5). */
 describe.each(DATABASES)('a client on %s that', (database) => {
@@ -27,8 +36,9 @@ describe.each(DATABASES)('a client on %s that', (database) => {
   });
 
   /** An upload by hand. @returns its socket and everything that is answered on it. */
-  function open(headers: string[]) {
+  async function open(face: Face, headers: string[]) {
     const id = randomUUID();
+    if (face === 'v2') expect(await createV2(deployment.apiUrl, id)).toBe(201);
     const { hostname, port } = new URL(deployment.apiUrl);
     const socket = net.connect(Number(port), hostname);
     socket.on('error', () => undefined);
@@ -38,12 +48,10 @@ describe.each(DATABASES)('a client on %s that', (database) => {
     });
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const head = [
-      'POST /v1/images HTTP/1.1',
+      face === 'v1' ? 'POST /v1/images HTTP/1.1' : `PUT /v2/images/${id}/file HTTP/1.1`,
       `Host: ${hostname}:${port}`,
       'Content-Type: application/octet-stream',
-      `X-Image-Meta-Id: ${id}`,
-      'X-Image-Meta-Disk-Format: raw',
-      'X-Image-Meta-Container-Format: bare',
+      ...(face === 'v1' ? [`X-Image-Meta-Id: ${id}`, ...V1_FORMATS] : []),
       ...headers,
     ];
     socket.write(`${head.join('\r\n')}\r\n\r\n`);
@@ -55,76 +63,82 @@ describe.each(DATABASES)('a client on %s that', (database) => {
     return head.headers.get('x-image-meta-status');
   };
 
-  /** The image says that it failed, and nothing else is left. */
-  async function expectNothing(id: string): Promise<void> {
-    await eventually(async () => expect(await statusOf(id)).toBe('killed'));
-    expect(await check(deployment, [], { settleMs: 5_000 })).toEqual([]);
-  }
-
   const WITH_LENGTH = [`Content-Length: ${SIZE}`];
   const CHUNKED = ['Transfer-Encoding: chunked'];
   const chunk = (bytes: Buffer) =>
     Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
 
-  it.each([
-    ['before the first byte', 0],
-    ['after one byte', 1],
-    ['in the middle', SIZE / 2],
-    ['before the last byte', SIZE - 1],
-  ])('resets the connection %s, leaves nothing', async (_, bytes) => {
-    const { id, socket } = open(WITH_LENGTH);
-    socket.write(randomBytes(bytes));
-    await eventually(async () => expect(await statusOf(id)).toBe('saving'));
-    socket.resetAndDestroy();
-    await expectNothing(id);
-  });
-
-  it.each([
-    ['ends the connection in the middle of a body with a length', WITH_LENGTH, randomBytes(1000)],
-    ['ends the connection without the last chunk', CHUNKED, chunk(randomBytes(1000))],
-    ['ends the connection within a chunk', CHUNKED, chunk(randomBytes(1000)).subarray(0, 500)],
-    ['ends the connection within the size of a chunk', CHUNKED, Buffer.from('3e')],
-    ['sends a chunk size that is no number', CHUNKED, Buffer.from('zz\r\nabc\r\n')],
-    [
-      'sends more than a chunk was to hold',
-      CHUNKED,
-      Buffer.concat([chunk(randomBytes(100)), Buffer.from('2\r\nabcdef\r\n0\r\n\r\n')]),
-    ],
-  ])('%s, leaves nothing', async (_, headers, body) => {
-    const { id, socket } = open(headers);
-    await eventually(async () => expect(await statusOf(id)).toBe('saving'));
-    socket.end(body);
-    await expectNothing(id);
-  });
-
-  it('sends nothing more is told so, and leaves nothing', async () => {
-    const { id, socket, closed, answer } = open(WITH_LENGTH);
-    socket.write(randomBytes(SIZE / 2));
-    await closed;
-    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
-    await expectNothing(id);
-  });
-
-  it('trickles is told so, and leaves nothing', async () => {
-    const { id, socket, closed, answer } = open(WITH_LENGTH);
-    const timer = setInterval(() => socket.write(randomBytes(10)), 100);
-    await closed;
-    clearInterval(timer);
-    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
-    await expectNothing(id);
-  });
-
-  it('goes away after its last byte finds either nothing or the whole image', async () => {
-    const uploads = Array.from({ length: 20 }, () => {
-      const upload = open(WITH_LENGTH);
-      upload.socket.write(randomBytes(SIZE), () => upload.socket.resetAndDestroy());
-      return upload.id;
-    });
-    for (const id of uploads) {
-      await eventually(async () =>
-        expect(['killed', 'active', null]).toContain(await statusOf(id)),
-      );
+  describe.each(FACES)('through %s', (face, failed) => {
+    /** The image says that it failed, and nothing else is left; v2 takes the data again. */
+    async function expectNothing(id: string): Promise<void> {
+      await eventually(async () => expect(await statusOf(id)).toBe(failed));
+      expect(await check(deployment, [], { settleMs: 5_000 })).toEqual([]);
+      if (face === 'v1') return;
+      expect(await putFileV2(deployment.apiUrl, id, randomBytes(SIZE))).toBe(204);
     }
-    expect(await check(deployment, [], { settleMs: 10_000 })).toEqual([]);
+
+    it.each([
+      ['before the first byte', 0],
+      ['after one byte', 1],
+      ['in the middle', SIZE / 2],
+      ['before the last byte', SIZE - 1],
+    ])('resets the connection %s, leaves nothing', async (_, bytes) => {
+      const { id, socket } = await open(face, WITH_LENGTH);
+      socket.write(randomBytes(bytes));
+      await eventually(async () => expect(await statusOf(id)).toBe('saving'));
+      socket.resetAndDestroy();
+      await expectNothing(id);
+    });
+
+    it.each([
+      ['ends the connection in the middle of a body with a length', WITH_LENGTH, randomBytes(1000)],
+      ['ends the connection without the last chunk', CHUNKED, chunk(randomBytes(1000))],
+      ['ends the connection within a chunk', CHUNKED, chunk(randomBytes(1000)).subarray(0, 500)],
+      ['ends the connection within the size of a chunk', CHUNKED, Buffer.from('3e')],
+      ['sends a chunk size that is no number', CHUNKED, Buffer.from('zz\r\nabc\r\n')],
+      [
+        'sends more than a chunk was to hold',
+        CHUNKED,
+        Buffer.concat([chunk(randomBytes(100)), Buffer.from('2\r\nabcdef\r\n0\r\n\r\n')]),
+      ],
+    ])('%s, leaves nothing', async (_, headers, body) => {
+      const { id, socket } = await open(face, headers);
+      await eventually(async () => expect(await statusOf(id)).toBe('saving'));
+      socket.end(body);
+      await expectNothing(id);
+    });
+
+    it('sends nothing more is told so, and leaves nothing', async () => {
+      const { id, socket, closed, answer } = await open(face, WITH_LENGTH);
+      socket.write(randomBytes(SIZE / 2));
+      await closed;
+      expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+      await expectNothing(id);
+    });
+
+    it('trickles is told so, and leaves nothing', async () => {
+      const { id, socket, closed, answer } = await open(face, WITH_LENGTH);
+      const timer = setInterval(() => socket.write(randomBytes(10)), 100);
+      await closed;
+      clearInterval(timer);
+      expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+      await expectNothing(id);
+    });
+
+    it('goes away after its last byte finds either nothing or the whole image', async () => {
+      const uploads = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const upload = await open(face, WITH_LENGTH);
+          upload.socket.write(randomBytes(SIZE), () => upload.socket.resetAndDestroy());
+          return upload.id;
+        }),
+      );
+      for (const id of uploads) {
+        await eventually(async () =>
+          expect([failed, 'active', null]).toContain(await statusOf(id)),
+        );
+      }
+      expect(await check(deployment, [], { settleMs: 10_000 })).toEqual([]);
+    });
   });
 });

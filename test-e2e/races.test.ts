@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { check, type JournalEntry } from './support/checker';
 import { DATABASES, Deployment } from './support/deployment';
+import { createV2, putFileV2, showV2 } from './support/v2-client';
 
 jest.setTimeout(180_000);
 
@@ -123,6 +124,43 @@ describe.each(DATABASES)('two requests at once on %s', (database) => {
       expect(deletion).toBe(200);
       expect([200, 404, 409, 412]).toContain(upload);
       entry.deletion = 'acknowledged';
+    }
+  });
+
+  it('uploading to one image through v2, or v1 and v2: one wins, with its own bytes', async () => {
+    for (const [round, project] of rounds.entries()) {
+      const caller = { 'x-auth-token': `u:${project}:member` };
+      const id = randomUUID();
+      expect(await createV2(deployment.apiUrl, id, caller)).toBe(201);
+      const bodies = [randomBytes(60), randomBytes(60)];
+      const answers = await bothNodes(async (node) =>
+        node === 1 && round % 2 === 1
+          ? await call(node, 'PUT', `/${id}`, { body: bodies[node]!, project })
+          : ((await putFileV2(deployment.apiUrls[node]!, id, bodies[node]!, caller)) ?? 0),
+      );
+      const won = (status: number) => status === 204 || status === 200;
+      expect([answers, answers.filter(won).length]).toEqual([answers, 1]);
+      expect([409, 410]).toContain(answers.find((status) => !won(status)));
+      const entry = entryOf(id, bodies[answers.findIndex(won)]!);
+      Object.assign(entry, { stored: true, neverKilled: true });
+    }
+  });
+
+  it('uploading through v2 and deleting: either order, nothing in between', async () => {
+    for (const project of rounds) {
+      const caller = { 'x-auth-token': `u:${project}:member` };
+      const id = randomUUID();
+      expect(await createV2(deployment.apiUrl, id, caller)).toBe(201);
+      const body = randomBytes(60);
+      const entry = entryOf(id, body);
+      const [upload, deletion] = await Promise.all([
+        putFileV2(deployment.apiUrls[0]!, id, body, caller),
+        call(1, 'DELETE', `/${id}`, { project }),
+      ]);
+      expect(deletion).toBe(200);
+      expect([204, 404, 409, 410]).toContain(upload);
+      entry.deletion = 'acknowledged';
+      expect(await showV2(deployment.apiUrl, id, caller)).toBeUndefined();
     }
   });
 

@@ -12,6 +12,8 @@ export interface JournalEntry {
   stored: boolean;
   /** `no` deletion was sent, one was sent and its answer was `lost`, or it was `acknowledged`. */
   deletion: 'no' | 'lost' | 'acknowledged';
+  /** It was sent through API v2, where a failed upload leaves the image `queued`. */
+  neverKilled?: boolean;
 }
 
 export interface CheckOptions {
@@ -116,6 +118,9 @@ async function againstJournal(
       if (image) findings.push(`${entry.id} was deleted and is ${image.status}`);
       findings.push(...(await reuse(deployment, entry.id, caller)));
     }
+    if (entry.neverKilled === true && image?.status === 'killed') {
+      findings.push(`${entry.id} was sent through v2 and is killed`);
+    }
     if (image?.status === 'active' && entry.md5 !== undefined) {
       findings.push(...(await wrongBytes(deployment, image, entry.md5, caller)));
     }
@@ -144,8 +149,10 @@ async function wrongBytes(
 ): Promise<string[]> {
   const findings: string[] = [];
   if (image.checksum !== md5) findings.push(`${image.id} has the checksum ${image.checksum}`);
-  for (const url of deployment.apiUrls) {
-    const answer = await fetch(`${url}/v1/images/${image.id}`, { headers });
+  // Both APIs serve the same bytes, whichever of them these came through.
+  const places = [`/v1/images/${image.id}`, `/v2/images/${image.id}/file`];
+  for (const url of deployment.apiUrls.flatMap((api) => places.map((place) => `${api}${place}`))) {
+    const answer = await fetch(url, { headers });
     const bytes = Buffer.from(await answer.arrayBuffer());
     if (!answer.ok) findings.push(`${image.id}: GET answers ${answer.status} at ${url}`);
     else if (createHash('md5').update(bytes).digest('hex') !== md5) {

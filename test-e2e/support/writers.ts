@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { JournalEntry } from './checker';
 import type { Random } from './random';
+import { RAW_BARE } from './v2-client';
 
 const FORMATS = {
   'x-image-meta-disk_format': 'raw',
@@ -9,8 +10,15 @@ const FORMATS = {
 const HEADERS = { 'content-type': 'application/octet-stream', ...FORMATS };
 const MAX_BYTES = 3_000_000;
 const CALL_TIMEOUT_MS = 90_000;
+/** How often an upload of v2 is tried: a failed one can be repeated at once. */
+const V2_ATTEMPTS = 3;
 /** Images a writer keeps before it deletes its oldest. */
 const KEPT = 30;
+
+interface CallContent {
+  headers?: Record<string, string>;
+  body?: Buffer<ArrayBuffer> | ReadableStream | FormData;
+}
 
 export interface WritersOptions {
   apiUrls: readonly string[];
@@ -58,7 +66,16 @@ export class Writers {
     const entry: JournalEntry = { id: random.uuid(), md5, stored: false, deletion: 'no' };
     this.journal.push(entry);
     const id = { 'x-image-meta-id': entry.id };
-    const way = random.pick(['length', 'chunked', 'two steps', 'broken off', 'copy'] as const);
+    const way = random.pick([
+      'length',
+      'chunked',
+      'two steps',
+      'broken off',
+      'copy',
+      'v2',
+      'v2 form',
+    ] as const);
+    if (way === 'v2' || way === 'v2 form') return await this.createV2(entry, data, way);
     if (way === 'copy') {
       const { source } = this.options;
       entry.md5 = source.md5;
@@ -83,9 +100,48 @@ export class Writers {
     return entry;
   }
 
+  /** Creates an image and sends its data until one attempt is acknowledged or another one was. */
+  private async createV2(
+    entry: JournalEntry,
+    data: Buffer<ArrayBuffer>,
+    way: 'v2' | 'v2 form',
+  ): Promise<JournalEntry> {
+    const { random, stop } = this.options;
+    entry.neverKilled = true;
+    const created = await this.call('v2 create', 'POST', '/v2/images', {
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify({ id: entry.id, ...RAW_BARE })),
+    });
+    if (created !== 201) return entry;
+    const path = `/v2/images/${entry.id}/file`;
+    if (random.chance(0.3)) {
+      const breakAt = random.integer(0, data.length - 1);
+      const status = await this.call('v2 broken off', 'PUT', path, {
+        body: inPieces(data, random, breakAt),
+      });
+      if (status === 204) {
+        this.findings.push(`${entry.id} was acknowledged though only ${breakAt} bytes were sent`);
+      }
+    }
+    for (let attempt = 0; attempt < V2_ATTEMPTS && !stop.aborted; attempt += 1) {
+      const form = new FormData();
+      form.append('file', new Blob([data]), 'disk.raw');
+      const status =
+        way === 'v2'
+          ? await this.call(way, 'PUT', path, { body: inPieces(data, random, undefined) })
+          : await this.call(way, 'POST', path, { body: form });
+      if (status === 204) entry.stored = true;
+      // Taken by an attempt whose answer was lost, or still held by one that died.
+      if (status === 204 || status === 409 || status === 404) break;
+    }
+    return entry;
+  }
+
   /** P8: whatever ends cleanly is whole; P1: what was acknowledged is there. */
   private async read(entry: JournalEntry): Promise<void> {
-    const url = `${this.options.random.pick(this.options.apiUrls)}/v1/images/${entry.id}`;
+    const { random, apiUrls } = this.options;
+    const place = random.pick([`/v1/images/${entry.id}`, `/v2/images/${entry.id}/file`]);
+    const url = `${random.pick(apiUrls)}${place}`;
     let status: number | string = 'broken';
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(CALL_TIMEOUT_MS) });
@@ -95,6 +151,8 @@ export class Writers {
       if (answer.ok && md5 !== entry.md5) {
         this.findings.push(`${entry.id} was read with other bytes (${bytes.length})`);
       }
+      // v2 says 204 of an image without data.
+      if (status === 204) this.findings.push(`${entry.id} was acknowledged and has no data`);
       if (status === 404) this.findings.push(`${entry.id} was acknowledged and answers 404`);
     } catch {
       // A connection that breaks is no wrong answer.
@@ -121,13 +179,13 @@ export class Writers {
     name: string,
     method: string,
     path: string,
-    { headers, body }: { headers?: Record<string, string>; body?: Buffer | ReadableStream } = {},
+    { headers, body }: CallContent = {},
   ): Promise<number | undefined> {
     let status: number | undefined;
     try {
       const answer = await fetch(`${this.options.random.pick(this.options.apiUrls)}${path}`, {
         method,
-        headers: body === undefined ? { ...headers } : { ...HEADERS, ...headers },
+        headers: { ...(hasOwnType(body) ? {} : HEADERS), ...headers },
         ...(body === undefined ? {} : { body, duplex: 'half' }),
         signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
       });
@@ -144,6 +202,11 @@ export class Writers {
     const key = `${name} ${answer}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
   }
+}
+
+/** No body has no type, and a form names its own. */
+function hasOwnType(body: CallContent['body']): boolean {
+  return body === undefined || body instanceof FormData;
 }
 
 /** The data chunk by chunk, or an error in place of what comes after `breakAt`. */
