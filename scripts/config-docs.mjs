@@ -1,4 +1,4 @@
-// npm run docs:config            writes the sample files and docs/configuration.md from the option tables
+// npm run docs:config            writes the sample files, docs/configuration.md and docs/openapi.json from the sources
 // npm run docs:config -- --check  fails when they differ from what is checked in
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ ensureInstalled();
 ensureBuilt({ all: false });
 const require = createRequire(import.meta.url);
 const { renderMarkdown, renderSampleFile } = require('@glance/service-kit');
-const { API_OPTIONS, renderPolicySample } = require('@glance/glance-api');
+const { API_OPTIONS, openApiDocument, renderPolicySample } = require('@glance/glance-api');
 const { REGISTRY_OPTIONS } = require('@glance/glance-registry');
 
 const intro = `# Configuration
@@ -28,6 +28,7 @@ const files = {
   'docs/configuration.md': `${intro}${renderMarkdown('glance-api', API_OPTIONS)}\n${renderMarkdown('glance-registry', REGISTRY_OPTIONS)}`,
   'deploy/etc/glance-api.conf.sample': renderSampleFile('glance-api', API_OPTIONS),
   'deploy/etc/policy.yaml.sample': renderPolicySample(),
+  'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 2)}\n`,
   'deploy/etc/glance-registry.conf.sample': renderSampleFile('glance-registry', REGISTRY_OPTIONS),
 };
 
@@ -36,7 +37,7 @@ for (const [name, text] of Object.entries(files)) {
   const file = path.join(ROOT, name);
   if (process.argv.includes('--check')) {
     if (current(file) === text) continue;
-    console.error(`${name} is not what the option tables say: run npm run docs:config`);
+    console.error(`${name} is not what the sources say: run npm run docs:config`);
     stale += 1;
   } else {
     mkdirSync(path.dirname(file), { recursive: true });

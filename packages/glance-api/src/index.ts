@@ -2,4 +2,5 @@ export * from './composition';
 export * from './config';
 export { storeUsage } from './manage/store-command-line';
 export { runStoreManage } from './manage/run-store-manage';
+export { openApiDocument } from './openapi/openapi-document';
 export { renderPolicySample } from './policy/default-rules';

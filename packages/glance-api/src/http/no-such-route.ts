@@ -14,7 +14,7 @@ export const noSuchRoute: RequestHandler = (req, res, next) => {
 
 /** @param allow undefined where upstream names no method. */
 export function methodNotAllowed(allow?: string): RequestHandler {
-  return (req, res) => {
+  return function refuseMethod(req, res) {
     if (allow !== undefined) res.set('Allow', allow);
     throw new DomainError('method_not_allowed', `${req.method} is not allowed for this resource.`);
   };

@@ -3,6 +3,7 @@ import { HttpService, loadConfig, silentLogger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { createApi, type Api } from '../composition';
 import { API_OPTIONS } from '../config';
+import { DocumentedAnswers } from './documented-answers';
 
 export interface TestApi {
   api: Api;
@@ -13,7 +14,10 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-/** The whole api over a registry and a store in memory, listening on a free port. */
+/**
+ * The whole api over a registry and a store in memory, listening on a free port. Its `close` fails
+ * when it gave an answer that its OpenAPI document does not name.
+ */
 export function startTestApi(...flags: string[]): Promise<TestApi> {
   return startTestApiWith({}, ...flags);
 }
@@ -42,8 +46,12 @@ export async function startTestApiWith(
     { logger: silentLogger, release: 'test', configDirectories, shutdown: shutdown.signal },
     { registry, ...overrides },
   );
+  const answers = new DocumentedAnswers();
   const service = new HttpService({
-    handler: api.app,
+    handler: (req, res) => {
+      answers.watch(req, res);
+      api.app(req, res);
+    },
     logger: silentLogger,
     backlog: 64,
     keepAliveTimeoutMs: 5000,
@@ -60,6 +68,7 @@ export async function startTestApiWith(
     close: async () => {
       await service.stop({ delayMs: 0, drainTimeoutMs: 0 });
       await api.close();
+      answers.check();
     },
   };
 }

@@ -1,0 +1,250 @@
+import {
+  BINARY,
+  DATA,
+  EMPTY,
+  INTEGER,
+  TEXT,
+  header,
+  json,
+  listOf,
+  object,
+  query,
+  ref,
+  type Operation,
+  type Operations,
+  type Parameter,
+} from './operation';
+
+const image = json('The image', ref('Image'));
+const member = json('The membership', ref('Member'));
+
+const operator = (what: string): string =>
+  `${what}: a value, \`eq:VALUE\`, or \`in:A,B\`; double quotes protect commas and colons.`;
+const time = (what: string): string =>
+  `${what}: an ISO 8601 time, after \`gt:\`, \`gte:\`, \`lt:\`, \`lte:\`, \`eq:\` or \`neq:\`; \`eq\` without.`;
+const range = (field: string, unit: string): Parameter[] => [
+  query(field, `Exactly so many ${unit}.`, INTEGER),
+  query(`${field}_min`, `At least so many ${unit}.`, INTEGER),
+  query(`${field}_max`, `At most so many ${unit}.`, INTEGER),
+];
+
+/** The parameters of a list; any other name asks for the value of a custom property. */
+export const V2_LIST_PARAMETERS: readonly Parameter[] = [
+  query('limit', 'Most images on the page.', INTEGER),
+  query('marker', 'Id of the image after which the page begins.'),
+  query(
+    'sort',
+    '`key[:dir],…`, of name, status, container_format, disk_format, size, id, created_at, updated_at.',
+  ),
+  { ...query('sort_key', 'As in `sort`, the older way.'), repeated: true },
+  { ...query('sort_dir', 'asc or desc: one for all keys, or one for each.'), repeated: true },
+  query('visibility', 'public, community, shared, private or all.'),
+  query(
+    'member_status',
+    'Of images shared with the caller: accepted (default), pending, rejected or all.',
+  ),
+  { ...query('tag', 'Images that have all these tags.'), repeated: true },
+  query('os_hidden', 'true: only hidden images; false (default): only others.'),
+  query('protected', 'true or false.'),
+  query('owner', 'Project that owns the image.'),
+  query('name', operator('Name')),
+  query('id', operator('Id')),
+  query('status', operator('Status')),
+  query('container_format', operator('Container format')),
+  query('disk_format', operator('Disk format')),
+  ...range('size', 'bytes'),
+  ...range('virtual_size', 'bytes'),
+  ...range('min_ram', 'MB'),
+  ...range('min_disk', 'GB'),
+  query('checksum', 'MD5 of the data.'),
+  query('os_hash_algo', 'Algorithm of `os_hash_value`.'),
+  query('os_hash_value', 'Hash of the data.'),
+  query('created_at', time('Created')),
+  query('updated_at', time('Changed')),
+  query('deleted', 'Ignored.'),
+  query('changes-since', 'Refused: API v1 has it.'),
+];
+
+const none = (summary: string): Operation => ({ summary, success: {} });
+const uploadHeaders = [
+  header(
+    'x-openstack-image-size',
+    'Bytes that are to come; counts before Content-Length.',
+    INTEGER,
+  ),
+  header('x-image-meta-store', 'Store to put the data in; ignored where there is one only.'),
+];
+const uploaded = { 204: EMPTY('The data is stored, the image active.') };
+const UPLOAD_REFUSALS = [408, 409, 410, 413, 415];
+const schema = (of: string): { get: Operation } => ({
+  get: {
+    summary: `JSON schema of ${of}`,
+    success: { 200: json('The schema', { type: 'object' }) },
+  },
+});
+const patches = (example: string) => ({
+  ...listOf({ type: 'object' }),
+  description: `Operations such as \`${example}\`.`,
+});
+
+/** The operations of API v2, below `/v2` (api-v2 sheet 1.2). */
+export const V2_OPERATIONS: Operations = {
+  '/images': {
+    get: {
+      summary: 'List the images that the caller sees',
+      parameters: V2_LIST_PARAMETERS,
+      success: { 200: json('A page', ref('Images')) },
+    },
+    post: {
+      summary: 'Create an image without data',
+      body: { 'application/json': ref('Image') },
+      success: {
+        201: { ...image, headers: { Location: 'URL of the image' } },
+      },
+      refusals: [409, 413],
+    },
+  },
+  '/images/{id}': {
+    get: { summary: 'Show an image', success: { 200: image } },
+    patch: {
+      summary: 'Change an image',
+      body: {
+        'application/openstack-images-v2.1-json-patch': patches(
+          '{"op": "replace", "path": "/name", "value": "new"}',
+        ),
+        'application/openstack-images-v2.0-json-patch': patches(
+          '{"replace": "/name", "value": "new"}',
+        ),
+      },
+      success: { 200: image },
+      refusals: [409, 413, 415],
+    },
+    delete: {
+      summary: 'Delete an image and its data',
+      success: { 204: EMPTY('It is gone.') },
+      refusals: [409],
+    },
+  },
+  '/images/{id}/file': {
+    get: {
+      summary: 'Download the data of an image, or a part of it',
+      parameters: [
+        header('Range', 'One range of bytes.'),
+        header('Content-Range', 'The same, as older clients say it.'),
+        query('prefer', 'Stores to read from first, separated by commas.'),
+      ],
+      success: {
+        200: {
+          description: 'All of it',
+          body: DATA,
+          headers: { 'Content-MD5': 'MD5 of the whole data, hexadecimal' },
+        },
+        204: EMPTY('There is no data.'),
+        206: {
+          description: 'The part',
+          body: DATA,
+          headers: { 'Content-Range': 'Which part', 'Content-MD5': 'MD5 of the whole data' },
+        },
+      },
+      refusals: [416],
+    },
+    put: {
+      summary: 'Upload the data of a queued image',
+      parameters: uploadHeaders,
+      body: { [DATA]: BINARY, 'multipart/form-data': ref('UploadForm') },
+      success: uploaded,
+      refusals: UPLOAD_REFUSALS,
+    },
+    post: {
+      summary: 'The same from a form of a browser',
+      parameters: uploadHeaders,
+      body: { 'multipart/form-data': ref('UploadForm') },
+      success: uploaded,
+      refusals: [405, ...UPLOAD_REFUSALS],
+    },
+  },
+  '/images/{id}/actions/deactivate': {
+    post: {
+      summary: 'Keep the data of an image from everybody but admins',
+      success: { 204: EMPTY('The image is deactivated.') },
+      refusals: [409],
+    },
+  },
+  '/images/{id}/actions/reactivate': {
+    post: {
+      summary: 'Give the data of a deactivated image back',
+      success: { 204: EMPTY('The image is active.') },
+      refusals: [409],
+    },
+  },
+  '/images/{id}/tags/{tag}': {
+    put: { summary: 'Add a tag', success: { 204: EMPTY('It is there.') }, refusals: [413] },
+    delete: { summary: 'Remove a tag', success: { 204: EMPTY('It is gone.') } },
+  },
+  '/images/{id}/members': {
+    get: {
+      summary: 'List the projects that an image is shared with',
+      success: {
+        200: json('The members', object({ members: listOf(ref('Member')), schema: TEXT })),
+      },
+    },
+    post: {
+      summary: 'Share an image with a project',
+      body: { 'application/json': object({ member: TEXT }, ['member']) },
+      success: { 200: member },
+      refusals: [409, 413],
+    },
+  },
+  '/images/{id}/members/{member}': {
+    get: { summary: 'Show a membership', success: { 200: member } },
+    put: {
+      summary: 'Accept or reject a shared image',
+      body: {
+        'application/json': object(
+          { status: { type: 'string', enum: ['pending', 'accepted', 'rejected'] } },
+          ['status'],
+        ),
+      },
+      success: { 200: member },
+    },
+    delete: { summary: 'Share an image no longer', success: { 204: EMPTY('It is over.') } },
+  },
+  '/images/{id}/tasks': {
+    get: {
+      summary: 'Work done on an image',
+      success: { 200: json('None in this release', object({ tasks: listOf({ type: 'object' }) })) },
+    },
+  },
+  '/schemas/image': schema('an image'),
+  '/schemas/images': schema('a list of images'),
+  '/schemas/member': schema('a membership'),
+  '/schemas/members': schema('a list of memberships'),
+  '/info/import': {
+    get: {
+      summary: 'Ways to import images',
+      success: { 200: json('None in this release', { type: 'object' }) },
+    },
+  },
+  '/info/usage': {
+    get: {
+      summary: 'What the project uses of its limits',
+      success: { 200: json('No limits are kept in Keystone', { type: 'object' }) },
+    },
+  },
+  '/info/stores': { get: none('The stores of a site with several: 404 on others') },
+  '/info/stores/detail': { get: none('The same with details: 404 on sites with one store') },
+  '/stores/{store}/{id}': {
+    delete: none('Remove the data of an image from one of several stores: 404 with one store'),
+  },
+  '/cache': {
+    get: none('What the image cache holds: 404 without one'),
+    delete: none('Empty the image cache: 404 without one'),
+  },
+  '/cache/clean': { post: none('Remove what is invalid in the image cache: 404 without one') },
+  '/cache/prune': { post: none('Bring the image cache to its size: 404 without one') },
+  '/cache/{id}': {
+    put: none('Fetch an image into the cache: 404 without one'),
+    delete: none('Remove an image from the cache: 404 without one'),
+  },
+  '/cache/nodes/{id}': { get: none('Nodes that have an image in their cache: 404 without one') },
+};
