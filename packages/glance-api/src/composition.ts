@@ -17,6 +17,7 @@ import type { AuthFlavor } from './auth/authenticate';
 import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
+import { LocationHasher } from './images/location-hasher';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
 import { PropertyAccess, V1_PROPERTY_MANNERS, V2_PROPERTY_MANNERS } from './policy/property-access';
@@ -33,6 +34,7 @@ import { CacheController } from './v2/cache-controller';
 import { DiscoveryController } from './v2/discovery-controller';
 import { DataController } from './v2/data-controller';
 import { ImagesController as V2ImagesController } from './v2/images-controller';
+import { LocationsController } from './v2/locations-controller';
 import { MembersController as V2MembersController } from './v2/members-controller';
 import { v2Router } from './v2/router';
 import { readDeclaredProperties } from './v2/schemas/declared-properties';
@@ -116,6 +118,15 @@ export async function createApi(
     concurrency: config.copy_from.concurrency,
     maxAttempts: config.copy_from.attempts,
     retrySeconds: config.copy_from.retry_interval,
+    timeoutMs: config.copy_from.timeout * 1000,
+  });
+  const hasher = new LocationHasher({
+    registry,
+    stores,
+    hashPool,
+    logger: logger.child('hash'),
+    concurrency: config.copy_from.concurrency,
+    retries: options.http_retries,
     timeoutMs: config.copy_from.timeout * 1000,
   });
   const formats = {
@@ -208,6 +219,15 @@ export async function createApi(
       cache: new CacheController({ registry, policy }),
       discovery: new DiscoveryController({ registry, policy }),
       schemas: publishedSchemas(schemas),
+      locations: new LocationsController({
+        registry,
+        policy,
+        externalSources,
+        copier,
+        hasher,
+        secureHash: options.do_secure_hash,
+        storageQuotaBytes,
+      }),
     }),
   });
   const sweepers = createSweepers(config, { registry, stores, logger: logger.child('sweep') });
@@ -235,7 +255,7 @@ export async function createApi(
     close: async () => {
       readiness.close();
       await Promise.all(background.map((task) => task.close()));
-      await copier.close();
+      await Promise.all([copier.close(), hasher.close()]);
       await hashPool.close();
       if (registry instanceof HttpRegistry) registry.close();
       if (!overrides.stores) await stores.close();

@@ -30,6 +30,15 @@ export const API_OPTIONS = {
       help: 'Show in API v2, as direct_url, where the data of an image is stored. It may tell what lets others read the data.',
       default: false,
     }),
+    do_secure_hash: booleanOption({
+      help: 'Read the data of a location added by POST /v2/images/ID/locations: to compare it with the hash that the caller gives before the image is active, or to learn the hashes afterwards. False: what the caller gives is stored.',
+      default: true,
+    }),
+    http_retries: integerOption({
+      help: 'Further attempts to learn the hashes of a location that was added without any.',
+      default: 3,
+      max: 100,
+    }),
     registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
     registry_port: integerOption({
       help: 'Port of glance-registry.',
@@ -213,13 +222,13 @@ export const API_OPTIONS = {
   },
   copy_from: {
     concurrency: integerOption({
-      help: 'Copies of external data (x-glance-api-copy-from) that one process carries out at a time; more wait.',
+      help: 'Copies of external data (x-glance-api-copy-from) that one process carries out at a time; more wait. So many locations that were added with a hash are checked as copies are; and so many of those without hash are read beside.',
       default: 4,
       min: 1,
       max: 64,
     }),
     attempts: integerOption({
-      help: 'Attempts to copy after which the image is killed. What another attempt cannot change, such as a source that is not there, kills it at once.',
+      help: 'Attempts to copy after which the image is killed, or to check a location after which it is forgotten. What another attempt cannot change, such as a source that is not there, does so at once.',
       default: 5,
       min: 1,
       max: 1000,

@@ -9,6 +9,7 @@ import {
   type ContractInfo,
   type CreateImageRequest,
   type CreateImageResult,
+  type DataHash,
   type DeletionPlan,
   type ImageLocation,
   type ImageMember,
@@ -93,6 +94,8 @@ const isImage = matches<ImageRecord>({
   tags: listOf(isText),
   locations: listOf(isLocation),
 });
+
+const isDataHash = matches<DataHash>({ algorithm: isText, value: isText });
 
 const isLease = matches<UploadLease>({
   uploadId: isText,
@@ -199,11 +202,17 @@ export function decodeClaimedCopy({
           lease: isLeaseOf(uploadId),
           storeId: isText,
           attempt: isCount,
+          check: (value) => value === undefined || isDataHash(value),
         }),
       ),
     }),
   );
 }
+
+export const decodeRecorded = decoder<{ recorded: boolean }>(
+  'record of hashes',
+  matches<{ recorded: boolean }>({ recorded: isFlag }),
+);
 
 export const decodeCopySource = decoder<{ sourceUrl: string }>(
   'source of a copy',

@@ -20,6 +20,7 @@ import {
   type ImageRecord,
   type JudgeBlobs,
   type PutMember,
+  type RecordHashes,
   type ReplaceMembers,
   type SetImageStatus,
   type SetMemberStatus,
@@ -43,6 +44,7 @@ import {
   decodeLease,
   decodeMember,
   decodeMembers,
+  decodeRecorded,
   decodeSharedImages,
   decodeSweepClaim,
   decodeUnownedBlobs,
@@ -156,6 +158,25 @@ export class HttpRegistry implements Registry {
       context,
     );
     return image;
+  }
+
+  async recordHashes(
+    imageId: string,
+    request: RecordHashes,
+    context: CallContext,
+  ): Promise<boolean> {
+    const { recorded } = await this.transport.send(
+      {
+        operation: 'recordHashes',
+        kind: 'write',
+        method: 'PUT',
+        path: `${imagePath(imageId)}/hashes`,
+        body: request,
+        decode: decodeRecorded,
+      },
+      context,
+    );
+    return recorded;
   }
 
   async beginUpload(

@@ -19,6 +19,7 @@ import type {
   ImageRecord,
   JudgeBlobs,
   PutMember,
+  RecordHashes,
   ReplaceMembers,
   SetImageStatus,
   SetMemberStatus,
@@ -72,10 +73,10 @@ export interface Registry {
 
   /**
    * Changes fields, properties and tags of an image the caller owns (admins: any). A location makes
-   * a `queued` image active; a copy promised takes the place of one promised before.
+   * a `queued` image active; a copy or check promised takes the place of one promised before.
    * @throws `image_not_found` (unseen, or seen but private to somebody else), `forbidden` (public
    * or community image of somebody else, or read-only caller), `conflict` (status precondition; a
-   * location or copy for an image that is not `queued`; a property that must or must not be there,
+   * location, copy or check for an image that is not `queued`; a property that must or must not be there,
    * with its name as detail `property`), `not_found` (a tag to remove), `quota_exceeded`. Nothing
    * has changed then.
    */
@@ -95,6 +96,14 @@ export interface Registry {
     request: SetImageStatus,
     context: CallContext,
   ): Promise<ImageRecord>;
+
+  /**
+   * Records what the data of a location was found to hash to, when the image is still active with
+   * that location and that size, and has no hashes.
+   * @returns whether it did.
+   * @throws `forbidden` for anybody but an admin: the service itself has read the data.
+   */
+  recordHashes(imageId: string, request: RecordHashes, context: CallContext): Promise<boolean>;
 
   /**
    * Claims a `queued` image: it becomes `saving` under a lease.
@@ -141,7 +150,8 @@ export interface Registry {
   /**
    * Takes a promised copy that is due: its image becomes `saving` under a lease, and the copy goes
    * on as an upload. When the lease ends without a commit the copy is due again after a while, or
-   * the image is killed.
+   * the image is killed. A check likewise, but its image is `importing` and never killed: after the
+   * last attempt it is `queued` and the check forgotten.
    * @returns null when there is nothing to do.
    * @throws `forbidden` for anybody but an admin: copies are the service's own work.
    */

@@ -13,8 +13,11 @@ import type {
   CommitUpload,
   CopyFrom,
   CreateImageRequest,
+  DataHash,
   ExternalLocation,
   JudgeBlobs,
+  RecordHashes,
+  RegisterLocation,
   SetImageStatus,
   UpdateImageRequest,
   UploadHeartbeat,
@@ -60,10 +63,23 @@ export const beginUploadSchema = Joi.object<BeginUpload>({
   storageQuotaBytes: bytes.allow(null).required(),
 });
 
+const dataHash = Joi.object<DataHash>({
+  algorithm: text(64).invalid('').required(),
+  value: text(128).invalid('').required(),
+});
+
 const externalLocation = Joi.object<ExternalLocation>({
   url: text(16_384).invalid('').required(),
   metadata: Joi.object().unknown(true).required(),
   sizeBytes: bytes.required(),
+  storageQuotaBytes: bytes.allow(null).required(),
+  hash: dataHash,
+});
+
+const registerLocation = Joi.object<RegisterLocation>({
+  url: text(16_384).invalid('').required(),
+  hash: dataHash.required(),
+  sizeBytes: bytes.allow(null).required(),
   storageQuotaBytes: bytes.allow(null).required(),
 });
 
@@ -85,7 +101,8 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
   upload: beginUploadSchema,
   location: externalLocation,
   copyFrom,
-}).oxor('upload', 'location', 'copyFrom');
+  register: registerLocation,
+}).oxor('upload', 'location', 'copyFrom', 'register');
 
 export const uploadHeartbeatSchema = Joi.object<UploadHeartbeat>({
   bytesReceived: bytes.required(),
@@ -110,7 +127,15 @@ export const abandonUploadSchema = Joi.object<AbandonUpload>({
   copy: Joi.string().valid('failed', 'failed_for_good', 'handed_back'),
 });
 
+export const recordHashesSchema = Joi.object<RecordHashes>({
+  locationUrl: Joi.string().max(16_384).required(),
+  sizeBytes: bytes.required(),
+  checksum: text(32).required(),
+  hash: dataHash.required(),
+});
+
 export const claimCopySchema = Joi.object<ClaimCopy>({
+  withChecks: Joi.boolean(),
   imageId: uuid,
   uploadId: uuid.required(),
   node: text(255).required(),
@@ -135,10 +160,12 @@ export const updateImageSchema = Joi.object<UpdateImageRequest>({
   removeTags: Joi.array().items(Joi.string().allow('')),
   tagQuota: quota,
   ifStatus: Joi.array().items(status),
+  unlessPromised: Joi.boolean(),
   location: externalLocation,
   copyFrom,
+  register: registerLocation,
 })
-  .oxor('location', 'copyFrom')
+  .oxor('location', 'copyFrom', 'register')
   .without('tags', ['addTags', 'removeTags']);
 
 export const setImageStatusSchema = Joi.object<SetImageStatus>({

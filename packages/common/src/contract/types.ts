@@ -3,7 +3,7 @@ import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../i
 import type { ImageStatus } from '../image-status';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 4 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 5 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -47,6 +47,8 @@ export interface ExternalData {
   location?: ExternalLocation;
   /** Promises a copy in the same transaction: the image stays `queued` until one is claimed. */
   copyFrom?: CopyFrom;
+  /** Promises a check in the same transaction: the image stays `queued` until one is claimed. */
+  register?: RegisterLocation;
 }
 
 /** Data that lies outside of our stores and stays there. */
@@ -55,6 +57,30 @@ export interface ExternalLocation {
   url: string;
   metadata: Record<string, unknown>;
   sizeBytes: number;
+  /** The owner's limit over all images; null for none. */
+  storageQuotaBytes: number | null;
+  /** What somebody says that the data hashes to, unchecked. Absent: not known. */
+  hash?: DataHash;
+}
+
+/** A digest of an image's data. */
+export interface DataHash {
+  /** As node:crypto names it. */
+  algorithm: string;
+  /** Hexadecimal. */
+  value: string;
+}
+
+/**
+ * Data that lies outside of our stores and stays there, once whatever process claims that first has
+ * read it and found that it is what the caller says.
+ */
+export interface RegisterLocation {
+  /** As {@link CopyFrom.sourceUrl}. */
+  url: string;
+  hash: DataHash;
+  /** What the image has been shown with; its size until the check has ended. */
+  sizeBytes: number | null;
   /** The owner's limit over all images; null for none. */
   storageQuotaBytes: number | null;
 }
@@ -130,22 +156,24 @@ export interface AbandonUpload {
   /** The final location this attempt made visible, if it came that far. */
   locationUrl: string | null;
   /**
-   * Of a copy. `failed` (unless said): tried again until its attempts are used up.
-   * `failed_for_good`: the image is killed. `handed_back`: the process ends; any other may go on at
+   * Of a copy or a check. `failed` (unless said): tried again until its attempts are used up.
+   * `failed_for_good`: the image is killed, or after a check as it was before. `handed_back`: the process ends; any other may go on at
    * once, and the attempt does not count.
    */
   copy?: 'failed' | 'failed_for_good' | 'handed_back';
 }
 
-/** Takes a promised copy, to carry it out under a lease as an upload. */
+/** Takes a promised copy or check, to carry it out under a lease as an upload. */
 export interface ClaimCopy {
+  /** Checks of locations too. Absent: copies alone. */
+  withChecks?: boolean;
   /** Only the copy to this image. Absent: the one that has been due for longest. */
   imageId?: string;
   /** As in {@link BeginUpload}. */
   uploadId: string;
   node: string;
   storageQuotaBytes: number | null;
-  /** The last attempt kills the image when it fails. */
+  /** When the last attempt fails a copy kills the image, and a check is forgotten. */
   maxAttempts: number;
   /** Until the second attempt; it doubles with each further one. */
   retrySeconds: number;
@@ -154,9 +182,25 @@ export interface ClaimCopy {
 export interface ClaimedCopy {
   image: ImageRecord;
   lease: UploadLease;
+  /** Empty for a check. */
   storeId: string;
   /** This one, from 1. */
   attempt: number;
+  /**
+   * Nothing is copied: the data at the source must hash to this, and the source is the location to
+   * commit. Absent for a copy.
+   */
+  check?: DataHash;
+}
+
+/** What the data of an active image was found to hash to. */
+export interface RecordHashes {
+  /** Where the data was read. */
+  locationUrl: string;
+  sizeBytes: number;
+  /** MD5 */
+  checksum: string;
+  hash: DataHash;
 }
 
 /**
@@ -214,6 +258,8 @@ export interface UpdateImageRequest extends ExternalData {
   tagQuota?: number | null;
   /** The update is a `conflict` unless the image has one of these statuses. */
   ifStatus?: ImageStatus[];
+  /** The update is a `conflict` while a copy or a check is promised to the image. */
+  unlessPromised?: boolean;
 }
 
 /** Takes an image out of use or back into it. */

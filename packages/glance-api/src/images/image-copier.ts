@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import {
-  DomainError,
   SERVICE_IDENTITY,
   describeError,
   isDomainError,
@@ -11,6 +10,7 @@ import type { CallContext, Registry } from '@glance/registry-client';
 import { newRequestId, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { ExternalBody } from '../transfer/external-body';
+import { CopySource } from './copy-source';
 import type { ImageUploader } from './upload-image';
 
 export interface CopierOptions {
@@ -42,9 +42,10 @@ const FINAL_FAILURES = [
 ] as const;
 
 /**
- * Carries out copies that were promised to images (api-v1 sheet §2.6). A copy is claimed under the
- * lease of an upload and is the service's own work from there on, counted for the owner of the
- * image: when this process dies, the lease ends and any other claims it again.
+ * Carries out copies that were promised to images (api-v1 sheet §2.6), and checks of data that stays
+ * where it is (api-v2 sheet §9.2). Either is claimed under the lease of an upload and is the
+ * service's own work from there on, counted for the owner of the image: when this process dies, the
+ * lease ends and any other claims it again.
  */
 export class ImageCopier {
   private readonly workers = new Set<Promise<void>>();
@@ -97,6 +98,7 @@ export class ImageCopier {
       {
         ...(imageId === undefined ? {} : { imageId }),
         uploadId: randomUUID(),
+        withChecks: true,
         node,
         storageQuotaBytes,
         maxAttempts,
@@ -108,18 +110,20 @@ export class ImageCopier {
 
   private async carryOut(copy: ClaimedCopy, context: CallContext): Promise<void> {
     const { logger, uploader, stores, timeoutMs } = this.options;
-    const { image, lease, attempt } = copy;
+    const { image, lease, attempt, check } = copy;
     const about = { image: image.id, upload: lease.uploadId, attempt };
+    const what = check ? 'check of a location' : 'copy';
+    const source = new CopySource(copy, this.options, context);
     try {
       const copied = await uploader.transfer(
         {
           imageId: image.id,
-          store: () => stores.get(copy.storeId),
-          body: () =>
-            new ExternalBody((signal) => this.openSource(copy, context, signal), timeoutMs),
+          destination: () => (check ? source : stores.get(copy.storeId)),
+          body: () => new ExternalBody((signal) => source.open(signal), timeoutMs),
           // What the image has been shown with must come true; 0 counts as not known.
           sizeBytes: image.sizeBytes || undefined,
           md5: image.checksum ?? undefined,
+          hash: check,
           announcedBytes: image.sizeBytes || undefined,
           reserves: 'as it comes',
           context,
@@ -128,28 +132,11 @@ export class ImageCopier {
         },
         lease,
       );
-      logger.info('Copied the data of an image', { ...about, bytes: copied.sizeBytes });
+      logger.info(`A ${what} has ended well`, { ...about, bytes: copied.sizeBytes });
     } catch (error) {
       const end = isDomainError(error, 'image_deleted') ? 'the image was deleted' : copyEnd(error);
-      logger.info('A copy has ended without data', { ...about, end });
+      logger.info(`A ${what} has ended without data`, { ...about, end });
     }
-  }
-
-  private async openSource(
-    { image, lease }: ClaimedCopy,
-    context: CallContext,
-    signal: AbortSignal,
-  ) {
-    const { registry, stores } = this.options;
-    const url = await registry.getCopySource(image.id, lease.uploadId, { ...context, signal });
-    const opened = await stores.forLocation({ url, metadata: {} }).get(url, { signal });
-    const wanted = image.sizeBytes || undefined;
-    if (wanted === undefined || wanted === opened.sizeBytes) return opened;
-    await opened.stream.return();
-    throw new DomainError(
-      'data_mismatch',
-      `The external source has ${opened.sizeBytes} bytes where ${wanted} were promised.`,
-    );
   }
 }
 

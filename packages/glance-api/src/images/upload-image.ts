@@ -8,6 +8,7 @@ import {
   type AbandonUpload,
   type BeginUpload,
   type BeginUploadResult,
+  type DataHash,
   type ImageRecord,
   type UploadLease,
 } from '@glance/common';
@@ -16,7 +17,7 @@ import { continueBody, type Logger } from '@glance/service-kit';
 import type { AddedBlob, InstrumentedStore } from '@glance/stores';
 import type { HashPool } from '../transfer/hash-pool';
 import { RequestBody, type BodyLimits } from '../transfer/request-body';
-import { UploadSource, type ExpectedHash, type UploadBody } from '../transfer/upload-source';
+import { UploadSource, type UploadBody } from '../transfer/upload-source';
 import { LeaseKeeper } from './lease-keeper';
 
 export interface UploaderOptions {
@@ -41,7 +42,7 @@ export interface UploadRequest {
   sizeBytes: number | undefined;
   md5: string | undefined;
   /** What the image is to have, checked as the checksum is. */
-  hash?: ExpectedHash | undefined;
+  hash?: DataHash | undefined;
   /** Takes the data out of a body that is more than the data; its length then says nothing. */
   unwrap?: ((body: UploadBody) => UploadBody) | undefined;
   /** Bytes of the disk in the image when the data has so many; null for not known. */
@@ -52,15 +53,18 @@ export interface UploadRequest {
   claim(upload: BeginUpload): Promise<BeginUploadResult>;
 }
 
-/** The bytes of an image that is claimed, on their way into a store. */
+/** Takes the bytes of an image, all or nothing: a store, or what only reads them. */
+export type TransferDestination = Pick<InstrumentedStore, 'add'>;
+
+/** The bytes of an image that is claimed, on their way to where they are wanted. */
 export interface Transfer {
   imageId: string;
-  store(): InstrumentedStore;
+  destination(): TransferDestination;
   body(): UploadBody;
-  /** Must come true, as must the checksum. */
+  /** Must come true, as must checksum and hash. */
   sizeBytes: number | undefined;
   md5: string | undefined;
-  hash?: ExpectedHash | undefined;
+  hash?: DataHash | undefined;
   virtualSizeOf?: (sizeBytes: number) => number | null;
   /** What the store prepares for; undefined when not known. */
   announcedBytes: number | undefined;
@@ -100,7 +104,7 @@ export class ImageUploader {
     return await this.transfer(
       {
         imageId,
-        store: () => store,
+        destination: () => store,
         body: () => {
           const body = new RequestBody(request, this.options.bodyLimits);
           return unwrap ? unwrap(body) : body;
@@ -156,7 +160,7 @@ export class ImageUploader {
     try {
       failPoint('U1');
       transfer.begin?.();
-      added = await transfer.store().add({
+      added = await transfer.destination().add({
         imageId,
         uploadId: lease.uploadId,
         firstAttempt: lease.firstAttempt,

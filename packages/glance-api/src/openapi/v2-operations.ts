@@ -16,6 +16,7 @@ import {
 } from './operation';
 
 const image = json('The image', ref('Image'));
+const location = object({ url: TEXT, metadata: { type: 'object' } });
 const member = json('The membership', ref('Member'));
 
 const operator = (what: string): string =>
@@ -161,6 +162,29 @@ export const V2_OPERATIONS: Operations = {
       body: { 'multipart/form-data': ref('UploadForm') },
       success: uploaded,
       refusals: [405, ...UPLOAD_REFUSALS],
+    },
+  },
+  '/images/{id}/locations': {
+    get: {
+      summary: 'List the places where the data of an image is',
+      success: { 200: json('The places', listOf(location)) },
+    },
+    post: {
+      summary: 'Give a queued image the data that is at a URL',
+      body: {
+        'application/json': object(
+          {
+            url: TEXT,
+            validation_data: object({
+              os_hash_algo: { type: 'string', enum: ['sha1', 'sha256', 'sha512', 'md5'] },
+              os_hash_value: TEXT,
+            }),
+          },
+          ['url'],
+        ),
+      },
+      success: { 202: EMPTY('The image is active, or will be when its hash has been checked.') },
+      refusals: [409, 413],
     },
   },
   '/images/{id}/actions/deactivate': {

@@ -1,4 +1,4 @@
-import { DomainError } from '@glance/common';
+import { DomainError, type DataHash } from '@glance/common';
 import type { HashJob, HashPool } from './hash-pool';
 import { SlabRing, type Slab } from './slab-ring';
 
@@ -15,13 +15,6 @@ export interface UploadBody {
   release(): void;
 }
 
-export interface ExpectedHash {
-  /** One that `createHash` knows. */
-  algorithm: string;
-  /** Hex. */
-  value: string;
-}
-
 export interface UploadExpectations {
   /** Refuses more bytes than this (`too_large`). */
   maxBytes: number;
@@ -31,7 +24,7 @@ export interface UploadExpectations {
   sizeBytes: number | undefined;
   md5: string | undefined;
   /** The digest that the image is to have, under another algorithm than usual if it says so. */
-  hash?: ExpectedHash | undefined;
+  hash?: DataHash | undefined;
   /** Waited for before bytes up to this total are taken: refuses by rejecting. */
   admit?: (totalBytes: number) => Promise<void> | undefined;
 }
@@ -43,7 +36,8 @@ export interface UploadDigests {
   hashValue: string;
 }
 
-const HASH_ALGORITHM = 'sha512';
+/** What images are hashed with beside MD5 (upstream's default of `hashing_algorithm`). */
+export const HASH_ALGORITHM = 'sha512';
 
 /**
  * The bytes of an upload on their way to a store: counted, limited, hashed on threads beside

@@ -1,5 +1,11 @@
 import { getHashes } from 'node:crypto';
-import { DomainError, invalidRequest, isDomainError, type ImageRecord } from '@glance/common';
+import {
+  DomainError,
+  invalidRequest,
+  isDomainError,
+  type DataHash,
+  type ImageRecord,
+} from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -13,7 +19,6 @@ import type { Policy } from '../policy/policy';
 import { FORM_DATA } from '../transfer/form-body';
 import { OCTET_STREAM, mediaType } from '../transfer/media-type';
 import { sendBody } from '../transfer/send-body';
-import type { ExpectedHash } from '../transfer/upload-source';
 import { answerEmpty } from './answer';
 import { requestedRange } from './byte-range';
 import { contextOf } from './call';
@@ -143,7 +148,7 @@ function checkTakesData({ id, status, diskFormat, containerFormat }: ImageRecord
 }
 
 /** @throws DomainError `invalid_request` for a hash that cannot be computed. */
-function recordedHash({ hashAlgorithm, hashValue }: ImageRecord): ExpectedHash | undefined {
+function recordedHash({ hashAlgorithm, hashValue }: ImageRecord): DataHash | undefined {
   if (hashAlgorithm === null || hashValue === null) return undefined;
   if (!getHashes().includes(hashAlgorithm)) {
     throw invalidRequest(

@@ -1,5 +1,6 @@
 import type { ImageRecord } from '@glance/common';
 import type { PropertyValues } from './schemas/property-values';
+import { locationViews } from './image-locations';
 
 export interface ImageViewOptions {
   /** `show_image_direct_url` */
@@ -25,12 +26,10 @@ export function imageView(
   for (const [name, value] of image.properties) {
     if (!NEVER_SHOWN.has(name)) view[name] = values.valueOf(name, value);
   }
-  const locations = image.locations.filter(({ status }) => status === 'active');
+  const locations = locationViews(image);
   const [best] = locations;
   if (options.directUrl && best) view['direct_url'] = best.url;
-  if (options.locations) {
-    view['locations'] = locations.map(({ url, metadata }) => ({ url, metadata }));
-  }
+  if (options.locations) view['locations'] = locations;
   return Object.assign(view, {
     id: image.id,
     name: image.name,

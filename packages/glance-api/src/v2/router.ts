@@ -6,6 +6,7 @@ import type { CacheController } from './cache-controller';
 import type { DiscoveryController } from './discovery-controller';
 import type { DataController } from './data-controller';
 import type { ImagesController } from './images-controller';
+import type { LocationsController } from './locations-controller';
 import type { MembersController } from './members-controller';
 import { withJsonBody, withoutBody } from './request-body';
 import { checkUrl } from './request-url';
@@ -22,6 +23,7 @@ export interface V2Controllers {
   /** The documents below `/schemas/`, by name. */
   schemas: Readonly<Record<string, JsonSchema>>;
   data: DataController;
+  locations: LocationsController;
 }
 
 /** By method, what a path answers. */
@@ -29,7 +31,7 @@ type Methods = Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Reque
 
 /** Routes of API v2 (api-v2 sheet 1.2). A method that a path has not is 405 with those it has. */
 export function v2Router(controllers: V2Controllers): Router {
-  const { images, data, members, tags, actions, cache, discovery } = controllers;
+  const { images, data, locations, members, tags, actions, cache, discovery } = controllers;
   const router = Router({ strict: true, caseSensitive: true });
   const route = (path: string, methods: Methods): void => {
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -100,5 +102,10 @@ export function v2Router(controllers: V2Controllers): Router {
   // Its 405 names what upstream's does: forms are our own.
   router.post('/images/:id/file', data.uploadForm);
   route('/images/:id/file', { get: [withoutBody, data.download], put: [data.upload] });
+  route('/images/:id/locations', {
+    // It neither refuses nor uses a body (api-v2 sheet 1.2).
+    get: [locations.index],
+    post: [...withJsonBody, locations.add],
+  });
   return router;
 }

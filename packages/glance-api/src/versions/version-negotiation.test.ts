@@ -21,17 +21,19 @@ describe('version negotiation', () => {
       .redirects(0);
 
   // §11.4
-  it('tells the versions that work, newest first, to anybody', async () => {
+  it('tells the versions that work, in their order, to anybody', async () => {
     const answer = await request(server.url).get('/versions').expect(200);
     const entry = (id: string, status: string) => ({
       id,
       status,
       links: [{ rel: 'self', href: `${server.url}/${id.slice(0, 2)}/` }],
     });
-    const older = ['v2.9', 'v2.7', 'v2.6', 'v2.5', 'v2.4', 'v2.3', 'v2.2', 'v2.1', 'v2.0'];
+    const older = ['v2.7', 'v2.6', 'v2.5', 'v2.4', 'v2.3', 'v2.2', 'v2.1', 'v2.0'];
     expect(answer.body).toEqual({
       versions: [
-        entry('v2.15', 'CURRENT'),
+        entry('v2.15', 'SUPPORTED'),
+        entry('v2.9', 'SUPPORTED'),
+        entry('v2.17', 'CURRENT'),
         ...older.map((id) => entry(id, 'SUPPORTED')),
         entry('v1.1', 'DEPRECATED'),
         entry('v1.0', 'DEPRECATED'),
@@ -51,7 +53,7 @@ describe('version negotiation', () => {
     '/va.1/images',
   ])('answers 300 with the versions for %s', async (path) => {
     const answer = await get(path).expect(300);
-    expect(answer.body.versions).toHaveLength(12);
+    expect(answer.body.versions).toHaveLength(13);
   });
 
   it.each(['/v1/images', '/v1.0/images', '/v1.1/images'])('serves %s', async (path) => {
@@ -59,10 +61,13 @@ describe('version negotiation', () => {
   });
 
   // §11.3
-  it.each(['/v1', '/v1.0', '/v1.1', '/v2', '/v2.7'])('sends %s to its version', async (path) => {
-    const answer = await get(path).expect(302);
-    expect(answer.headers['location']).toBe(`${server.url}${path.slice(0, 3)}/`);
-  });
+  it.each(['/v1', '/v1.0', '/v1.1', '/v2', '/v2.7', '/v2.17'])(
+    'sends %s to its version',
+    async (path) => {
+      const answer = await get(path).expect(302);
+      expect(answer.headers['location']).toBe(`${server.url}${path.slice(0, 3)}/`);
+    },
+  );
 
   it.each(['v1', 'v1.0', 'v1.1'])('serves %s when Accept names it', async (version) => {
     const answer = await get('/images', { accept: `${VENDOR}${version}` }).expect(200);

@@ -3,8 +3,9 @@ export interface EnabledVersions {
   v2: boolean;
 }
 
-/** Minors of v2 whose every part works, in upstream's order; the first is the current one. */
-const V2_MINORS = [15, 9, 7, 6, 5, 4, 3, 2, 1, 0] as const;
+/** Minors of v2 whose every part works, in upstream's order without a cache (api-v2 sheet §12). */
+const V2_MINORS = [15, 9, 17, 7, 6, 5, 4, 3, 2, 1, 0] as const;
+const CURRENT_V2_MINOR = 17;
 
 /** The versions that work (api-v1 sheet §1, api-v2 sheet §12). */
 export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unknown {
@@ -16,8 +17,8 @@ export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unk
   return {
     versions: [
       ...(enabled.v2
-        ? V2_MINORS.map((minor, index) =>
-            entry(`v2.${minor}`, index === 0 ? 'CURRENT' : 'SUPPORTED', '/v2/'),
+        ? V2_MINORS.map((minor) =>
+            entry(`v2.${minor}`, minor === CURRENT_V2_MINOR ? 'CURRENT' : 'SUPPORTED', '/v2/'),
           )
         : []),
       ...(enabled.v1

@@ -1,13 +1,18 @@
-import type { CopyFrom } from '@glance/common';
+import type { CopyFrom, DataHash, RegisterLocation } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
 import { toNumber, toNumberOrNull } from '../db/values';
 
-/** A copy that was promised and has not ended. */
+/** A copy, or a check of data that stays where it is, that was promised and has not ended. */
 export interface Copy {
   sourceUrl: string;
+  /** Empty for a check. */
   storeId: string;
+  /** What the data must hash to; undefined for a copy. */
+  check: DataHash | undefined;
+  /** No attempt follows the one that runs. Told of checks only. */
+  isLastAttempt: boolean;
   /** The size of the image until its data is there. */
   sizeBytes: number | null;
   /** Begun so far; one that was handed back does not count. */
@@ -16,9 +21,19 @@ export interface Copy {
   isDue: boolean;
 }
 
+interface BegunAttempt {
+  /** From 1. */
+  attempt: number;
+  isLast: boolean;
+  nextAfterSeconds: number;
+}
+
 interface CopyRow {
   source_url: string;
   store_id: string;
+  check_algorithm: string | null;
+  check_value: string | null;
+  is_last_attempt: number;
   size_bytes: number | string | null;
   attempts: number;
   is_due: number | string;
@@ -33,12 +48,27 @@ export class CopyRepository {
 
   /** Takes the place of what was promised before. */
   async put(imageId: string, copy: CopyFrom): Promise<void> {
+    await this.insert(imageId, copy, undefined);
+  }
+
+  /** As {@link put}. */
+  async putCheck(imageId: string, { url, hash, sizeBytes }: RegisterLocation): Promise<void> {
+    await this.insert(imageId, { sourceUrl: url, storeId: '', sizeBytes }, hash);
+  }
+
+  private async insert(
+    imageId: string,
+    { sourceUrl, storeId, sizeBytes }: Pick<CopyFrom, 'sourceUrl' | 'storeId' | 'sizeBytes'>,
+    check: DataHash | undefined,
+  ): Promise<void> {
     await this.forget(imageId);
     await executeSql(
       this.connection,
       sql`INSERT INTO registry_copies
-          (image_id, source_url, store_id, size_bytes, attempts, next_attempt_at, created_at)
-        VALUES (${imageId}, ${copy.sourceUrl}, ${copy.storeId}, ${copy.sizeBytes}, 0,
+          (image_id, source_url, store_id, size_bytes, check_algorithm, check_value,
+            is_last_attempt, attempts, next_attempt_at, created_at)
+        VALUES (${imageId}, ${sourceUrl}, ${storeId}, ${sizeBytes},
+          ${check?.algorithm ?? null}, ${check?.value ?? null}, 0, 0,
           ${this.dialect.now}, ${this.dialect.now})`,
     );
   }
@@ -46,7 +76,8 @@ export class CopyRepository {
   async find(imageId: string): Promise<Copy | undefined> {
     const row = await selectRow<CopyRow>(
       this.connection,
-      sql`SELECT source_url, store_id, size_bytes, attempts,
+      sql`SELECT source_url, store_id, size_bytes, check_algorithm, check_value,
+          is_last_attempt, attempts,
           CASE WHEN next_attempt_at <= ${this.dialect.now} THEN 1 ELSE 0 END AS is_due
         FROM registry_copies WHERE image_id = ${imageId}${this.dialect.forUpdate}`,
     );
@@ -54,6 +85,8 @@ export class CopyRepository {
       row && {
         sourceUrl: row.source_url,
         storeId: row.store_id,
+        check: checkOf(row),
+        isLastAttempt: row.is_last_attempt !== 0,
         sizeBytes: toNumberOrNull(row.size_bytes),
         attempts: row.attempts,
         isDue: toNumber(row.is_due) === 1,
@@ -61,23 +94,35 @@ export class CopyRepository {
     );
   }
 
+  async existsFor(imageId: string): Promise<boolean> {
+    const row = await selectRow(
+      this.connection,
+      sql`SELECT 1 AS found FROM registry_copies WHERE image_id = ${imageId}`,
+    );
+    return row !== undefined;
+  }
+
   /** Images whose copy nobody carries out and whose time has come, the longest due first. */
-  async findDue(limit: number): Promise<string[]> {
+  async findDue(limit: number, { withChecks }: { withChecks: boolean }): Promise<string[]> {
+    const wanted = sqlText(withChecks ? '1 = 1' : 'check_value IS NULL');
     const rows = await selectRows<{ image_id: string }>(
       this.connection,
       sql`SELECT registry_copies.image_id FROM registry_copies
         JOIN images ON images.id = registry_copies.image_id AND images.status = 'queued'
           AND images.deleted = 0
-        WHERE next_attempt_at <= ${this.dialect.now}
+        WHERE next_attempt_at <= ${this.dialect.now} AND ${wanted}
         ORDER BY next_attempt_at LIMIT ${sqlText(String(limit))}`,
     );
     return rows.map((row) => row.image_id);
   }
 
-  async beginAttempt(imageId: string, attempt: number, nextAfterSeconds: number): Promise<void> {
+  async beginAttempt(
+    imageId: string,
+    { attempt, isLast, nextAfterSeconds }: BegunAttempt,
+  ): Promise<void> {
     await executeSql(
       this.connection,
-      sql`UPDATE registry_copies SET attempts = ${attempt},
+      sql`UPDATE registry_copies SET attempts = ${attempt}, is_last_attempt = ${Number(isLast)},
           next_attempt_at = ${this.dialect.secondsFromNow(nextAfterSeconds)}
         WHERE image_id = ${imageId}`,
     );
@@ -96,4 +141,8 @@ export class CopyRepository {
   async forget(imageId: string): Promise<void> {
     await executeSql(this.connection, sql`DELETE FROM registry_copies WHERE image_id = ${imageId}`);
   }
+}
+
+function checkOf({ check_algorithm: algorithm, check_value: value }: CopyRow): Copy['check'] {
+  return algorithm === null || value === null ? undefined : { algorithm, value };
 }

@@ -1,16 +1,11 @@
-import {
-  DomainError,
-  type ClaimCopy,
-  type ClaimedCopy,
-  type Identity,
-  type ImageStatus,
-} from '@glance/common';
+import { DomainError, type ClaimCopy, type ClaimedCopy, type Identity } from '@glance/common';
 import { sqlText } from '../db/sql';
 import type { CallScope, TransactionRunner } from '../db/transaction';
 import { requireService } from '../http/require-service';
 import { present, requireFound } from '../images/image-rights';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
+import { STATUS_UNDER_LEASE } from '../uploads/lease-repository';
 
 /** Due copies looked at in one claim: other processes hold or have just ended some of them. */
 const CANDIDATES = 20;
@@ -27,9 +22,11 @@ export class CopyService {
   ): Promise<ClaimedCopy | null> {
     requireService(identity);
     return await this.transactions.write(scope, async (repositories) => {
-      const { imageId } = request;
+      const { imageId, withChecks = false } = request;
       const candidates =
-        imageId === undefined ? await repositories.copies.findDue(CANDIDATES) : [imageId];
+        imageId === undefined
+          ? await repositories.copies.findDue(CANDIDATES, { withChecks })
+          : [imageId];
       for (const each of candidates) {
         const claimed = await claimCopy(repositories, each, request, identity);
         if (claimed) return claimed;
@@ -48,7 +45,7 @@ export class CopyService {
     requireService(identity);
     return await this.transactions.read(scope, async ({ leases, copies }) => {
       const lease = await leases.find(imageId, uploadId);
-      if (lease?.kind !== 'copy') {
+      if (!lease || lease.kind === 'upload') {
         throw new DomainError('not_found', `Image ${imageId} has no copy ${uploadId}`);
       }
       const copy = lease.state === 'live' && lease.inTime ? await copies.find(imageId) : undefined;
@@ -63,7 +60,7 @@ export class CopyService {
 async function claimCopy(
   repositories: Repositories,
   imageId: string,
-  { uploadId, node, storageQuotaBytes, maxAttempts, retrySeconds }: ClaimCopy,
+  { uploadId, node, storageQuotaBytes, maxAttempts, retrySeconds, withChecks }: ClaimCopy,
   identity: Identity,
 ): Promise<ClaimedCopy | null> {
   const { images, copies } = repositories;
@@ -71,8 +68,12 @@ async function claimCopy(
   if (image?.row.status !== 'queued' || image.row.deleted !== 0) return null;
   const copy = await copies.find(imageId);
   if (copy?.isDue !== true) return null;
+  const { check } = copy;
+  if (check && withChecks !== true) return null;
+  const kind = check ? 'check' : 'copy';
   const attempt = copy.attempts + 1;
-  const failureStatus = attempt >= maxAttempts ? 'killed' : 'queued';
+  const isLast = attempt >= maxAttempts;
+  const failureStatus = isLast && !check ? 'killed' : 'queued';
   const upload = {
     uploadId,
     node,
@@ -80,13 +81,20 @@ async function claimCopy(
     expectedSizeBytes: null,
     storageQuotaBytes,
   } as const;
-  const lease = await claimUpload(repositories, imageId, image.row.owner, upload, 'copy');
-  await copies.beginAttempt(imageId, attempt, backOff(retrySeconds, attempt));
-  await images.transition(imageId, ['queued'] satisfies ImageStatus[], 'saving', {
+  const lease = await claimUpload(repositories, imageId, image.row.owner, upload, kind);
+  const nextAfterSeconds = backOff(retrySeconds, attempt);
+  await copies.beginAttempt(imageId, { attempt, isLast, nextAfterSeconds });
+  await images.transition(imageId, ['queued'], STATUS_UNDER_LEASE[kind], {
     when: sqlText('images.deleted = 0'),
   });
   const record = requireFound(await images.find(imageId));
-  return { image: present(record, identity), lease, storeId: copy.storeId, attempt };
+  return {
+    image: present(record, identity),
+    lease,
+    storeId: copy.storeId,
+    attempt,
+    ...(check ? { check } : {}),
+  };
 }
 
 function backOff(retrySeconds: number, attempt: number): number {

@@ -6,7 +6,7 @@ import type { Repositories } from '../repositories';
 
 /**
  * Gives a `queued` image that this transaction holds its data: a location that makes it active, or
- * the promise of a copy, which takes the place of one before.
+ * the promise of a copy or a check, which takes the place of one before.
  * @returns whether the image is active now.
  * @throws DomainError `quota_exceeded`; `conflict` when the image is not `queued`.
  */
@@ -14,9 +14,9 @@ export async function attachExternalData(
   { images, locations, copies, usage }: Repositories,
   imageId: string,
   owner: string | null,
-  { location, copyFrom }: ExternalData,
+  { location, copyFrom, register }: ExternalData,
 ): Promise<boolean> {
-  const data = location ?? copyFrom;
+  const data = location ?? copyFrom ?? register;
   if (!data) return false;
   const accounts = await Accounts.open(usage, [owner]);
   const current = accounts.usageOf(owner);
@@ -25,10 +25,17 @@ export async function attachExternalData(
     await copies.put(imageId, copyFrom);
     return false;
   }
+  if (register) {
+    await copies.putCheck(imageId, register);
+    return false;
+  }
   if (!location) return false;
-  const { sizeBytes } = location;
+  const { sizeBytes, hash } = location;
   const activated = await images.transition(imageId, ['queued'], 'active', {
-    columns: { size: sizeBytes },
+    columns: {
+      size: sizeBytes,
+      ...(hash ? { os_hash_algo: hash.algorithm, os_hash_value: hash.value } : {}),
+    },
     when: sqlText('images.deleted = 0'),
   });
   if (!activated) {

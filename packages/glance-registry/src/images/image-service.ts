@@ -11,10 +11,13 @@ import {
   type ImageListQuery,
   type ImageRecord,
   type NewImage,
+  type RecordHashes,
   type SetImageStatus,
   type UpdateImageRequest,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
+import { toNumberOrNull } from '../db/values';
+import { requireService } from '../http/require-service';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
@@ -83,7 +86,7 @@ export class ImageService {
     scope: CallScope,
   ): Promise<ImageRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, properties, tags, outbox } = repositories;
+      const { images, properties, tags, copies, outbox } = repositories;
       const image = requireChangeable(await images.lock(id, identity), id, identity);
       const imageId = image.row.id;
       const columns = toImageColumns(changeableFields(request.fields ?? {}, identity));
@@ -93,6 +96,9 @@ export class ImageService {
         throw new DomainError('conflict', 'Image operation conflicts', {
           details: { imageId, status: image.row.status },
         });
+      }
+      if (request.unlessPromised === true && (await copies.existsFor(imageId))) {
+        throw new DomainError('conflict', 'Image has active task', { details: { imageId } });
       }
       if (request.properties) {
         await properties.change(imageId, request.properties, request.propertyQuota ?? null);
@@ -109,6 +115,32 @@ export class ImageService {
       await outbox.add('image.update', record);
       if (activated) await outbox.add('image.activate', record);
       return present(record, identity);
+    });
+  }
+
+  /** What was read from a location after the image had become active with it. */
+  async recordHashes(
+    id: string,
+    { locationUrl, sizeBytes, checksum, hash }: RecordHashes,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<boolean> {
+    requireService(identity);
+    return await this.transactions.write(scope, async ({ images, locations, outbox }) => {
+      const image = await images.lock(id, identity);
+      if (image?.row.status !== 'active' || image.row.deleted !== 0) return false;
+      const { row } = image;
+      if (row.checksum !== null || row.os_hash_value !== null) return false;
+      const live = await locations.findLive(row.id);
+      const isThere = live.some(({ url }) => url === locationUrl);
+      if (!isThere || toNumberOrNull(row.size) !== sizeBytes) return false;
+      await images.update(row.id, {
+        checksum,
+        os_hash_algo: hash.algorithm,
+        os_hash_value: hash.value,
+      });
+      await outbox.add('image.update', requireFound(await images.find(row.id)));
+      return true;
     });
   }
 
@@ -147,8 +179,8 @@ function checkFirstStatus(image: NewImage, withUpload: boolean): void {
   }
 }
 
-function hasExternalData({ location, copyFrom }: ExternalData): boolean {
-  return location !== undefined || copyFrom !== undefined;
+function hasExternalData({ location, copyFrom, register }: ExternalData): boolean {
+  return [location, copyFrom, register].some((each) => each !== undefined);
 }
 
 /** Registry sheet §3.1: ordinary users own what they create, admins say who does. */

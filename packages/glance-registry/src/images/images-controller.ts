@@ -3,6 +3,7 @@ import {
   createImageSchema,
   imageListQuerySchema,
   invalidRequest,
+  recordHashesSchema,
   setImageStatusSchema,
   updateImageSchema,
   type ImageListQuery,
@@ -13,7 +14,7 @@ import { methodNotAllowed } from '../http/method-not-allowed';
 import { readCall } from '../http/registry-call';
 import type { ImageService } from './image-service';
 
-/** `/v1/images`, `/v1/images/{id}`, `/v1/images/{id}/status` */
+/** `/v1/images`, `/v1/images/{id}`, `/v1/images/{id}/status`, `/v1/images/{id}/hashes` */
 export function imagesRouter(service: ImageService): Router {
   const router = Router();
 
@@ -49,6 +50,16 @@ export function imagesRouter(service: ImageService): Router {
       const { identity, scope } = readCall(req);
       const request = checkAgainst(setImageStatusSchema, req.body);
       res.json({ image: await service.setStatus(req.params.imageId, request, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/hashes')
+    .put(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const request = checkAgainst(recordHashesSchema, req.body);
+      const { imageId } = req.params;
+      res.json({ recorded: await service.recordHashes(imageId, request, identity, scope) });
     })
     .all(methodNotAllowed);
 

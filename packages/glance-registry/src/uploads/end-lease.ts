@@ -1,13 +1,14 @@
 import type { AbandonUpload, ImageStatus } from '@glance/common';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { LockedImage } from '../images/image-repository';
+import type { Copy } from '../copies/copy-repository';
 import type { Repositories } from '../repositories';
-import type { Lease } from './lease-repository';
+import { STATUS_UNDER_LEASE, type Lease } from './lease-repository';
 
 /**
  * Ends an upload that came to nothing: the image goes to the status of a failed upload, if it is
- * still this upload's, and the reservation is given back. A copy is still promised then, unless the
- * image is killed. Image and lease are locked; a lease that the image's deletion made void stays so.
+ * still this upload's, and the reservation is given back. A copy or check is still promised
+ * then, unless it has failed for good or used up its attempts. Image and lease are locked; a lease that the image's deletion made void stays so.
  */
 export async function endLease(
   { images, leases, copies, usage }: Repositories,
@@ -19,13 +20,15 @@ export async function endLease(
   const accounts = await Accounts.open(usage, [lease.owner, image?.row.owner ?? null]);
   if (lease.state === 'live' && image) {
     const before = countedBytes(image.row, image.storedLocations);
-    const copy = lease.kind === 'copy' ? await copies.find(image.row.id) : undefined;
+    const copy = lease.kind === 'upload' ? undefined : await copies.find(image.row.id);
     const status = copy ? statusAfterCopy(lease, copyEnd) : lease.failureStatus;
     const columns = copy && status === 'queued' ? { size: copy.sizeBytes } : {};
-    const rolledBack = await images.transition(image.row.id, ['saving'], status, { columns });
+    const from = [STATUS_UNDER_LEASE[lease.kind]];
+    const rolledBack = await images.transition(image.row.id, from, status, { columns });
     if (rolledBack) {
       await accounts.add(image.row.owner, { usedBytes: -before });
-      if (status === 'killed') await copies.forget(image.row.id);
+      const isOver = status === 'killed' || (copy !== undefined && isCheckOver(copy, copyEnd));
+      if (isOver) await copies.forget(image.row.id);
       else if (copy && copyEnd === 'handed_back') await copies.handBack(image.row.id);
     }
   }
@@ -34,6 +37,15 @@ export async function endLease(
 }
 
 function statusAfterCopy(lease: Lease, end: NonNullable<AbandonUpload['copy']>): ImageStatus {
-  if (end === 'handed_back') return 'queued';
+  if (end === 'handed_back' || lease.kind === 'check') return 'queued';
   return end === 'failed_for_good' ? 'killed' : lease.failureStatus;
+}
+
+/** A check never kills its image: it is forgotten. */
+function isCheckOver(
+  { check, isLastAttempt }: Copy,
+  end: NonNullable<AbandonUpload['copy']>,
+): boolean {
+  if (!check || end === 'handed_back') return false;
+  return end === 'failed_for_good' || isLastAttempt;
 }

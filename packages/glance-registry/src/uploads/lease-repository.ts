@@ -10,8 +10,18 @@ export const DEFAULT_LEASE_SECONDS = 90;
 /** So many heartbeats fit into a lease: a few may be lost. */
 const HEARTBEATS_PER_LEASE = 6;
 
-/** Whether a client sends the data or this service fetches it. */
-export type LeaseKind = 'upload' | 'copy';
+/**
+ * Whether a client sends the data, this service fetches it into a store, or this service reads what
+ * stays where it is.
+ */
+export type LeaseKind = 'upload' | 'copy' | 'check';
+
+/** What an image is while somebody holds such a lease of it. */
+export const STATUS_UNDER_LEASE = {
+  upload: 'saving',
+  copy: 'saving',
+  check: 'importing',
+} as const satisfies Record<LeaseKind, ImageStatus>;
 
 /** One attempt to upload an image. */
 export interface Lease {

@@ -24,7 +24,7 @@ import { checkQuota } from '../quota/usage-repository';
 import type { Repositories } from '../repositories';
 import { claimUpload } from './claim-upload';
 import { endLease } from './end-lease';
-import type { Lease } from './lease-repository';
+import { STATUS_UNDER_LEASE, type Lease } from './lease-repository';
 
 /**
  * The life of an upload: claim, heartbeats, commit or abandon. Locks are taken in one order:
@@ -106,17 +106,22 @@ export class UploadService {
       if (lease.state !== 'live' || !lease.inTime) throw fenced(imageId, uploadId);
       const accounts = await Accounts.open(usage, [lease.owner, row.owner]);
       checkLeaseQuota(accounts, lease, commit.sizeBytes);
-      // The one statement that decides: this image, still saving, under this very upload.
-      const activated = await images.transition(row.id, ['saving'], 'active', {
-        columns: {
-          size: commit.sizeBytes,
-          virtual_size: commit.virtualSizeBytes,
-          checksum: commit.checksum,
-          os_hash_algo: commit.hashAlgorithm,
-          os_hash_value: commit.hashValue,
+      // The one statement that decides: this image, still waiting, under this very upload.
+      const activated = await images.transition(
+        row.id,
+        [STATUS_UNDER_LEASE[lease.kind]],
+        'active',
+        {
+          columns: {
+            size: commit.sizeBytes,
+            virtual_size: commit.virtualSizeBytes,
+            checksum: commit.checksum,
+            os_hash_algo: commit.hashAlgorithm,
+            os_hash_value: commit.hashValue,
+          },
+          when: joinSql([NOT_DELETED, leases.isLive(uploadId)], ' AND '),
         },
-        when: joinSql([NOT_DELETED, leases.isLive(uploadId)], ' AND '),
-      });
+      );
       if (!activated) throw fenced(imageId, uploadId);
       await locations.insert(row.id, commit.location);
       await leases.finish(uploadId, 'committed');

@@ -2,6 +2,7 @@ import {
   DomainError,
   imageNotFound,
   type CopyFrom,
+  type DataHash,
   type Identity,
   type ImageMember,
   type ImageRecord,
@@ -16,7 +17,7 @@ export interface FakeImage {
   members: Map<string, Omit<ImageMember, 'memberId'>>;
   /** The upload that holds the image while it is `saving`. */
   uploadId: string | null;
-  /** The copy that was promised and has not ended. */
+  /** The copy or check that was promised and has not ended. */
   copy: FakeCopy | null;
   /** What deletion took away and what a revert brings back. */
   beforeDeletion: ImageRecord | null;
@@ -24,8 +25,11 @@ export interface FakeImage {
 
 /** A copy that nobody carries out, or that runs as an upload. */
 export interface FakeCopy {
-  request: CopyFrom;
+  request: Pick<CopyFrom, 'sourceUrl' | 'storeId' | 'sizeBytes'>;
+  /** Undefined for a copy. */
+  check: DataHash | undefined;
   attempts: number;
+  isLastAttempt: boolean;
   nextAttemptMs: number;
 }
 

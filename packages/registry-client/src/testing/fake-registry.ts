@@ -17,6 +17,7 @@ import {
   invalidRequest,
   judgeBlobsSchema,
   putMemberSchema,
+  recordHashesSchema,
   replaceMembersSchema,
   setImageStatusSchema,
   setMemberStatusSchema,
@@ -45,6 +46,7 @@ import {
   type JudgeBlobs,
   type MemberStatus,
   type PutMember,
+  type RecordHashes,
   type ReplaceMembers,
   type SetImageStatus,
   type SetMemberStatus,
@@ -194,8 +196,9 @@ export class FakeRegistry implements Registry {
     if (changes.ifStatus !== undefined && !changes.ifStatus.includes(record.status)) {
       throw conflict(imageId);
     }
-    if ((changes.location ?? changes.copyFrom) && record.status !== 'queued')
-      throw conflict(imageId);
+    const data = changes.location ?? changes.copyFrom ?? changes.register;
+    if (data && record.status !== 'queued') throw conflict(imageId);
+    if (changes.unlessPromised === true && image.copy) throw conflict(imageId);
     const owner = allowedFields(changes.fields ?? {}, context.identity).owner ?? record.owner;
     const properties =
       changes.properties && changedProperties(record, changes.properties, changes.propertyQuota);
@@ -228,6 +231,23 @@ export class FakeRegistry implements Registry {
       record.updatedAt = this.now();
     }
     return present(record, context.identity);
+  }
+
+  async recordHashes(
+    imageId: string,
+    request: RecordHashes,
+    context: CallContext,
+  ): Promise<boolean> {
+    await this.enter(context);
+    const { locationUrl, sizeBytes, checksum, hash } = checkAgainst(recordHashesSchema, request);
+    checkIsService(context.identity);
+    const record = this.images.get(imageId)?.record;
+    if (record?.status !== 'active' || record.sizeBytes !== sizeBytes) return false;
+    if (!record.locations.some(({ url }) => url === locationUrl)) return false;
+    if (record.checksum !== null || record.hashValue !== null) return false;
+    const { algorithm: hashAlgorithm, value: hashValue } = hash;
+    Object.assign(record, { checksum, hashAlgorithm, hashValue, updatedAt: this.now() });
+    return true;
   }
 
   async beginUpload(
@@ -321,14 +341,15 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     const claim = checkAgainst(claimCopySchema, request);
     checkIsService(context.identity);
-    const [due] = dueCopies(this.images.values(), this.nowMs(), claim.imageId);
+    const [due] = dueCopies(this.images.values(), this.nowMs(), claim);
     if (!due) return null;
     const { image, copy } = due;
-    const last = copy.attempts + 1 >= claim.maxAttempts;
+    const { check } = copy;
+    const kills = check === undefined && copy.attempts + 1 >= claim.maxAttempts;
     const lease = this.claim(
       image,
-      { ...claim, failureStatus: last ? 'killed' : 'queued', expectedSizeBytes: null },
-      'copy',
+      { ...claim, failureStatus: kills ? 'killed' : 'queued', expectedSizeBytes: null },
+      check ? 'check' : 'copy',
     );
     beginAttempt(copy, claim, this.nowMs());
     return {
@@ -336,6 +357,7 @@ export class FakeRegistry implements Registry {
       lease,
       storeId: copy.request.storeId,
       attempt: copy.attempts,
+      ...(check ? { check: { ...check } } : {}),
     };
   }
 
@@ -343,7 +365,7 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     checkIsService(context.identity);
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
-    if (upload.kind !== 'copy') {
+    if (upload.kind === 'upload') {
       throw new DomainError('not_found', `Image ${imageId} has no copy ${uploadId}.`);
     }
     if (upload.state !== 'live' || image.copy === null) throw fenced(upload);
@@ -570,8 +592,11 @@ export class FakeRegistry implements Registry {
   }
 
   /** @throws `quota_exceeded`. Nothing has changed then. */
-  private checkExternalQuota({ location, copyFrom }: ExternalData, owner: string | null): void {
-    const data = location ?? copyFrom;
+  private checkExternalQuota(
+    { location, copyFrom, register }: ExternalData,
+    owner: string | null,
+  ): void {
+    const data = location ?? copyFrom ?? register;
     if (!data) return;
     checkQuota(
       { owner, quotaBytes: data.storageQuotaBytes },
@@ -581,12 +606,18 @@ export class FakeRegistry implements Registry {
     );
   }
 
-  private attach(image: FakeImage, { location, copyFrom }: ExternalData): void {
-    if (copyFrom) {
-      image.copy = { request: copyFrom, attempts: 0, nextAttemptMs: this.nowMs() };
+  private attach(image: FakeImage, { location, copyFrom, register }: ExternalData): void {
+    const promise = { attempts: 0, isLastAttempt: false, nextAttemptMs: this.nowMs() };
+    if (copyFrom) image.copy = { ...promise, request: copyFrom, check: undefined };
+    if (register) {
+      const { url: sourceUrl, sizeBytes, hash: check } = register;
+      image.copy = { ...promise, request: { sourceUrl, storeId: '', sizeBytes }, check };
     }
     if (!location) return;
-    const { url, metadata, sizeBytes } = location;
+    const { url, metadata, sizeBytes, hash } = location;
+    if (hash) {
+      Object.assign(image.record, { hashAlgorithm: hash.algorithm, hashValue: hash.value });
+    }
     transition(image, 'active');
     image.copy = null;
     image.record.sizeBytes = sizeBytes;
@@ -616,7 +647,7 @@ export class FakeRegistry implements Registry {
     const uploads = [...this.uploads.values()];
     const firstAttempt =
       !uploads.some(({ imageId }) => imageId === record.id) && !this.blobs.knows(record.id);
-    transition(image, 'saving');
+    transition(image, kind === 'check' ? 'importing' : 'saving');
     image.uploadId = begin.uploadId;
     record.updatedAt = this.now();
     this.uploads.set(begin.uploadId, upload);
@@ -640,10 +671,14 @@ export class FakeRegistry implements Registry {
       return;
     }
     const { copy } = image;
-    const status = copyEnd === 'failed_for_good' ? 'killed' : upload.failureStatus;
+    const failedForGood = copyEnd === 'failed_for_good';
+    const status = failedForGood && !copy.check ? 'killed' : upload.failureStatus;
     transition(image, copyEnd === 'handed_back' ? 'queued' : status);
-    if (image.record.status === 'killed') image.copy = null;
-    else image.record.sizeBytes = copy.request.sizeBytes;
+    if (image.record.status === 'queued') image.record.sizeBytes = copy.request.sizeBytes;
+    const checkIsOver = copy.check !== undefined && (failedForGood || copy.isLastAttempt);
+    if (image.record.status === 'killed' || (checkIsOver && copyEnd !== 'handed_back')) {
+      image.copy = null;
+    }
     if (copyEnd === 'handed_back') {
       copy.attempts -= 1;
       copy.nextAttemptMs = this.nowMs();

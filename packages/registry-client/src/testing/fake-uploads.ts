@@ -7,7 +7,7 @@ export const HEARTBEAT_SECONDS = 15;
 export interface FakeUpload {
   uploadId: string;
   imageId: string;
-  kind: 'upload' | 'copy';
+  kind: 'upload' | 'copy' | 'check';
   state: UploadState;
   failureStatus: BeginUpload['failureStatus'];
   owner: string | null;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import { abandonCases } from './contract/abandon-cases';
 import { blobCases } from './contract/blob-cases';
 import { changeRightsCases } from './contract/change-rights-cases';
+import { checkCases } from './contract/check-cases';
 import type { RegistryContractHarness, RegistryUnderTest } from './contract/contract-harness';
 import { ContractWorld } from './contract/contract-world';
 import { copyCases } from './contract/copy-cases';
@@ -53,6 +54,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('abandoning uploads', () => abandonCases(newWorld));
     describe('external data', () => externalDataCases(newWorld));
     describe('copies', () => copyCases(newWorld));
+    describe('checks of locations', () => checkCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
     describe('sharing', () => memberCases(newWorld));
     describe('members of shared images', () => sharedImageCases(newWorld));

@@ -4,6 +4,7 @@ import { registryIndexes } from './20261121000200-registry-indexes';
 import { copies } from './20261121000210-copies';
 import { orphans } from './20261121000220-orphans';
 import { idOrderIndexes } from './20261121000230-id-order-indexes';
+import { copyChecks } from './20261121000240-copy-checks';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
 import type { Migration } from './migration';
@@ -16,6 +17,7 @@ export const MIGRATIONS: readonly Migration[] = [
   copies,
   orphans,
   idOrderIndexes,
+  copyChecks,
   locationStoreKey,
   contractHead,
 ];

@@ -5,6 +5,7 @@ import {
   index,
   unique,
   varchar,
+  type ColumnDefinition,
   type IndexDefinition,
   type TableDefinition,
 } from './table-definition';
@@ -111,6 +112,15 @@ export const COPIES_TABLE: TableDefinition = {
   primaryKey: ['image_id'],
   indexes: [index('registry_copies_next_attempt', 'next_attempt_at')],
 };
+
+/** Of a row of `registry_copies` that promises a check of data that stays where it is. */
+export const CHECK_COLUMNS: readonly ColumnDefinition[] = [
+  // What the data must hash to; null for a copy.
+  varchar('check_algorithm', 64, NULLABLE),
+  varchar('check_value', 128, NULLABLE),
+  // No attempt follows the one that runs.
+  column('is_last_attempt', 'boolean', { default: 0 }),
+];
 
 /** What the search for blobs without image remembers, and when it was last begun. */
 export const ORPHAN_TABLES: readonly TableDefinition[] = [

@@ -90,7 +90,7 @@ export class SchemaEditor {
     }
   }
 
-  private async ensureColumn(table: string, definition: ColumnDefinition): Promise<void> {
+  async ensureColumn(table: string, definition: ColumnDefinition): Promise<void> {
     if (await this.connection.schema.hasColumn(table, definition.name)) return;
     if (!definition.nullable && definition.default === undefined) {
       throw new Error(`${table}.${definition.name} is missing and has no value for existing rows`);

@@ -1,0 +1,49 @@
+import {
+  invalidRequest,
+  isDomainError,
+  type ImageLocation,
+  type ImageRecord,
+} from '@glance/common';
+import type { ExternalSources } from '../images/external-sources';
+
+/** A place of an image's data as API v2 shows it (api-v2 sheet 2.1). */
+export type LocationView = Pick<ImageLocation, 'url' | 'metadata'>;
+
+/** The places where the data is, in their order, as far as the caller was shown them. */
+export function locationViews({ locations }: Pick<ImageRecord, 'locations'>): LocationView[] {
+  return locations
+    .filter(({ status }) => status === 'active')
+    .map(({ url, metadata }) => ({ url, metadata }));
+}
+
+/** @throws DomainError `invalid_request` for an image that could not become active. */
+export function checkFormatsSet({
+  diskFormat,
+  containerFormat,
+}: Pick<ImageRecord, 'diskFormat' | 'containerFormat'>): void {
+  if (diskFormat !== null && containerFormat !== null) return;
+  throw invalidRequest(
+    'Properties disk_format, container_format must be set prior to saving data.',
+  );
+}
+
+/**
+ * Asks a place that a user names how many bytes it has.
+ * @param wantedBytes what the image has or was shown with; null when that is not known.
+ * @throws DomainError `invalid_request` for one that is not there or has none (a 404 would speak of
+ * the image); else as {@link ExternalSources.probe}.
+ */
+export async function probeLocation(
+  sources: ExternalSources,
+  url: string,
+  wantedBytes: number | null,
+): Promise<number> {
+  let sizeBytes;
+  try {
+    sizeBytes = await sources.probe(url, wantedBytes ?? undefined);
+  } catch (error) {
+    throw isDomainError(error, 'store_blob_missing') ? invalidRequest(error.message) : error;
+  }
+  if (sizeBytes === 0) throw invalidRequest('Invalid location: there is no data');
+  return sizeBytes;
+}

@@ -1,0 +1,113 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { DATABASES, Deployment, eventually } from './support/deployment';
+import { ImageSource } from './support/image-source';
+import { queryAll } from './support/sql';
+
+jest.setTimeout(120_000);
+
+const DATA = randomBytes(4 * 1024 * 1024);
+const FORMATS = { disk_format: 'raw', container_format: 'bare' };
+const SHA256 = createHash('sha256').update(DATA).digest('hex');
+const VALIDATION = { os_hash_algo: 'sha256', os_hash_value: SHA256 };
+
+interface ImageAnswer {
+  id: string;
+  status: string;
+  size: number;
+  checksum: string;
+  os_hash_algo: string;
+  os_hash_value: string;
+}
+
+describe.each(DATABASES)('locations of images on %s', (database) => {
+  let source: ImageSource;
+  let deployment: Deployment;
+
+  beforeEach(async () => {
+    source = await ImageSource.start(DATA);
+    deployment = await Deployment.start({
+      database,
+      nodes: 2,
+      registry: { uploads: ['lease_seconds = 4', 'sweep_interval = 0.2'] },
+      api: {
+        glance_store: source.storeOptions,
+        copy_from: ['poll_interval = 0.2', 'retry_interval = 1'],
+      },
+    });
+  });
+
+  afterEach(async () => {
+    await deployment.stop();
+    await source.close();
+  });
+
+  const send = async (method: string, path: string, body?: unknown, node = 0) => {
+    const answer = await fetch(`${deployment.apiUrls[node]}/v2.17/images${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: (text === '' ? null : JSON.parse(text)) as unknown };
+  };
+  const create = async () => ((await send('POST', '', FORMATS)).body as ImageAnswer).id;
+  const show = async (id: string, node = 0) =>
+    (await send('GET', `/${id}`, undefined, node)).body as ImageAnswer;
+  const becomes = (id: string, wanted: Partial<ImageAnswer>, node = 0) =>
+    eventually(async () => expect(await show(id, node)).toMatchObject(wanted), 60_000);
+
+  it('are registered at once, or when their data is what was said', async () => {
+    const plain = await create();
+    expect(await send('POST', `/${plain}/locations`, { url: source.url })).toEqual({
+      status: 202,
+      body: null,
+    });
+    await becomes(plain, {
+      status: 'active',
+      checksum: createHash('md5').update(DATA).digest('hex'),
+      os_hash_value: createHash('sha512').update(DATA).digest('hex'),
+    });
+
+    const checked = await create();
+    const announced = { url: source.url, validation_data: VALIDATION };
+    expect((await send('POST', `/${checked}/locations`, announced, 1)).status).toBe(202);
+    await becomes(checked, { status: 'active', size: DATA.length, ...VALIDATION });
+    for (const id of [plain, checked]) {
+      const { body } = await send('GET', `/${id}/locations`, undefined, 1);
+      expect(body).toEqual([{ url: source.url, metadata: {} }]);
+      const download = await fetch(`${deployment.apiUrls[1]}/v1/images/${id}`);
+      expect(Buffer.from(await download.arrayBuffer()).equals(DATA)).toBe(true);
+      const removed = await send('DELETE', `/${id}`);
+      expect(removed.status).toBe(204);
+    }
+    expect(await deployment.filesInStore()).toEqual([]);
+  });
+
+  it('are checked by another process when the one that began is killed', async () => {
+    const release = source.holdBack();
+    const id = await create();
+    const url = source.url.replace('//', '//user:canary@');
+    await send('POST', `/${id}/locations`, { url, validation_data: VALIDATION });
+    await becomes(id, { status: 'importing' });
+    await eventually(async () => expect(source.reads).toBe(1));
+    const [lease] = await queryAll(
+      deployment,
+      `SELECT node FROM registry_leases WHERE image_id = '${id}' AND state = 'live'`,
+    );
+    const holder = deployment.apis.findIndex(({ child }) =>
+      String(lease!['node']).endsWith(`:${child.pid}`),
+    );
+    deployment.apis[holder]!.child.kill('SIGKILL');
+    await deployment.apis[holder]!.exited;
+    const survivor = 1 - holder;
+    await eventually(async () => expect(source.reads).toBe(2), 60_000);
+    expect(await show(id, survivor)).toMatchObject({ status: 'importing' });
+    release();
+    await becomes(id, { status: 'active', ...VALIDATION }, survivor);
+    const { body } = await send('GET', `/${id}/locations`, undefined, survivor);
+    expect(body).toEqual([{ url, metadata: {} }]);
+    expect(await queryAll(deployment, 'SELECT image_id FROM registry_copies')).toEqual([]);
+    expect(deployment.logs()).not.toContain('canary');
+  });
+});
