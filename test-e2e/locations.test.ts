@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { DATABASES, Deployment, eventually } from './support/deployment';
+import { describeWithClients, runClient } from './support/clients';
+import { IdentityServer } from './support/identity';
 import { ImageSource } from './support/image-source';
 import { queryAll } from './support/sql';
 
@@ -19,7 +21,7 @@ interface ImageAnswer {
   os_hash_value: string;
 }
 
-describe.each(DATABASES)('locations of images on %s', (database) => {
+describeWithClients().each(DATABASES)('locations of images on %s', (database) => {
   let source: ImageSource;
   let deployment: Deployment;
 
@@ -30,6 +32,7 @@ describe.each(DATABASES)('locations of images on %s', (database) => {
       nodes: 2,
       registry: { uploads: ['lease_seconds = 4', 'sweep_interval = 0.2'] },
       api: {
+        DEFAULT: ['show_multiple_locations = true', 'wakeup_time = 0.2', 'deletion_grace = 0'],
         glance_store: source.storeOptions,
         copy_from: ['poll_interval = 0.2', 'retry_interval = 1'],
       },
@@ -110,4 +113,67 @@ describe.each(DATABASES)('locations of images on %s', (database) => {
     expect(await queryAll(deployment, 'SELECT image_id FROM registry_copies')).toEqual([]);
     expect(deployment.logs()).not.toContain('canary');
   });
+
+  it('are finished by another process when the one that takes one away is killed', async () => {
+    for (const point of ['D1', 'D3']) {
+      const id = await create();
+      const upload = await fetch(`${deployment.apiUrl}/v2/images/${id}/file`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: DATA,
+      });
+      expect(upload.status).toBe(204);
+      await patch(deployment.apiUrl, id, [
+        { op: 'add', path: '/locations/-', value: { url: source.url, metadata: {} } },
+      ]);
+      expect(await deployment.filesInStore()).toEqual([id]);
+      const dying = await deployment.addApi(`${point}:kill`);
+      const call = patch(dying.url, id, [{ op: 'remove', path: '/locations/0' }]);
+      await expect(call).rejects.toThrow();
+      await dying.service.exited;
+      await eventually(async () => expect(await deployment.filesInStore()).toEqual([]));
+      await eventually(async () =>
+        expect(await queryAll(deployment, 'SELECT image_id FROM registry_removals')).toEqual([]),
+      );
+      const { body } = await send('GET', `/${id}/locations`);
+      expect(body).toEqual([{ url: source.url, metadata: {} }]);
+      const download = await fetch(`${deployment.apiUrl}/v2/images/${id}/file`);
+      expect(Buffer.from(await download.arrayBuffer()).equals(DATA)).toBe(true);
+    }
+  });
+
+  it('are added, changed and removed by the unmodified client', async () => {
+    const identity = await IdentityServer.start(deployment.apiUrl, [
+      { id: 'admin', name: 'admin' },
+    ]);
+    const glance = async (...args: string[]) => {
+      const environment = identity.environment('root:admin:admin');
+      return (await runClient('glance', args, { environment })).toString();
+    };
+    try {
+      const id = await create();
+      const [first, second] = [source.url, source.url.replace('disk.raw', 'disk.raw?again')];
+      await glance('location-add', '--url', first, '--metadata', '{"zone": "1"}', id);
+      expect(await show(id)).toMatchObject({ status: 'active', size: DATA.length });
+      await glance('location-add', '--url', second, id);
+      await glance('location-update', '--url', first, '--metadata', '{"zone": "2"}', id);
+      expect((await send('GET', `/${id}/locations`)).body).toEqual([
+        { url: first, metadata: { zone: '2' } },
+        { url: second, metadata: {} },
+      ]);
+      await glance('location-delete', '--url', first, id);
+      expect((await send('GET', `/${id}/locations`)).body).toEqual([{ url: second, metadata: {} }]);
+    } finally {
+      await identity.stop();
+    }
+  });
+
+  async function patch(url: string, id: string, operations: object[]): Promise<void> {
+    const answer = await fetch(`${url}/v2/images/${id}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/openstack-images-v2.1-json-patch' },
+      body: JSON.stringify(operations),
+    });
+    expect([answer.status, await answer.text()]).toEqual([200, expect.anything()]);
+  }
 });

@@ -55,7 +55,7 @@ export class ImageSource {
   }
 
   private async answer(req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
-    if (req.url !== '/disk.raw') {
+    if (new URL(req.url ?? '/', this.url).pathname !== '/disk.raw') {
       res.writeHead(404).end();
       return;
     }

@@ -6,6 +6,7 @@ export * from './contract/member-types';
 export { checkAgainst } from './contract/schema-parts';
 export * from './contract/schemas';
 export * from './contract/types';
+export * from './data-place';
 export * from './errors';
 export * from './fail-points';
 export * from './identity';

@@ -170,7 +170,15 @@ export async function createApi(
     schemas,
     logger: logger.child('images'),
     baseUrl,
-    view: { directUrl: options.show_image_direct_url, locations: false },
+    view: {
+      directUrl: options.show_image_direct_url,
+      locations: options.show_multiple_locations,
+    },
+    locations: {
+      sources: externalSources,
+      locationQuota: limitOf(options.image_location_quota),
+      storageQuotaBytes,
+    },
     listLimits,
     propertyQuota: limitOf(options.image_property_quota),
     tagQuota,

@@ -30,6 +30,10 @@ export const API_OPTIONS = {
       help: 'Show in API v2, as direct_url, where the data of an image is stored. It may tell what lets others read the data.',
       default: false,
     }),
+    show_multiple_locations: booleanOption({
+      help: 'Show in API v2 where the data of an image is stored, and let PATCH change that, as far as the rules set_image_location and delete_image_location let pass. Deprecated by upstream: what is shown may let others read the data, and hashes that come with a location are not checked.',
+      default: false,
+    }),
     do_secure_hash: booleanOption({
       help: 'Read the data of a location added by POST /v2/images/ID/locations: to compare it with the hash that the caller gives before the image is active, or to learn the hashes afterwards. False: what the caller gives is stored.',
       default: true,
@@ -76,6 +80,11 @@ export const API_OPTIONS = {
     image_tag_quota: integerOption({
       help: 'Tags an image may have; -1 for no limit.',
       default: 128,
+      min: -1,
+    }),
+    image_location_quota: integerOption({
+      help: 'Locations an image may be given by PATCH; -1 for no limit.',
+      default: 10,
       min: -1,
     }),
     image_member_quota: integerOption({

@@ -24,6 +24,8 @@ import { imagesRouter } from './images/images-controller';
 import type { MemberService } from './members/member-service';
 import { membersRouter, sharedImagesRouter } from './members/members-controller';
 import { RELEASE } from './release';
+import type { RemovalService } from './removals/removal-service';
+import { locationRemovalsRouter, removalsRouter } from './removals/removals-controller';
 import type { SweepService } from './sweeps/sweep-service';
 import { sweepsRouter } from './sweeps/sweeps-controller';
 import type { UploadService } from './uploads/upload-service';
@@ -42,6 +44,7 @@ export interface AppOptions {
   copies: CopyService;
   blobs: BlobService;
   sweeps: SweepService;
+  removals: RemovalService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -70,6 +73,8 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', deletionsRouter(options.deletions));
   app.use('/v1/images', membersRouter(options.members));
   app.use('/v1/images', copySourcesRouter(options.copies));
+  app.use('/v1/images', locationRemovalsRouter(options.removals));
+  app.use('/v1/removals', removalsRouter(options.removals));
   app.use('/v1/copies', copiesRouter(options.copies));
   app.use('/v1/blobs', blobsRouter(options.blobs));
   app.use('/v1/sweeps', sweepsRouter(options.sweeps));

@@ -12,6 +12,7 @@ import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
 import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
+import { RemovalService } from './removals/removal-service';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
 import { SweepService } from './sweeps/sweep-service';
@@ -131,6 +132,7 @@ export async function createRegistry(
     copies: new CopyService(transactions),
     blobs: new BlobService(transactions),
     sweeps: new SweepService(transactions),
+    removals: new RemovalService(transactions),
   });
   return {
     app,

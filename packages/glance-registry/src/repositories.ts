@@ -6,6 +6,7 @@ import { DeletionRepository } from './deletions/deletion-repository';
 import { OutboxRepository } from './events/outbox-repository';
 import { ImageRepository } from './images/image-repository';
 import { LocationRepository } from './images/location-repository';
+import { RemovalRepository } from './removals/removal-repository';
 import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
 import { MemberRepository } from './members/member-repository';
@@ -21,6 +22,7 @@ export interface Repositories {
   properties: PropertyRepository;
   tags: TagRepository;
   locations: LocationRepository;
+  removals: RemovalRepository;
   members: MemberRepository;
   leases: LeaseRepository;
   copies: CopyRepository;
@@ -43,6 +45,7 @@ export function createRepositories(
     properties: new PropertyRepository(connection, dialect),
     tags: new TagRepository(connection, dialect),
     locations: new LocationRepository(connection, dialect),
+    removals: new RemovalRepository(connection, dialect),
     members: new MemberRepository(connection, dialect),
     leases: new LeaseRepository(connection, dialect, leaseSeconds),
     copies: new CopyRepository(connection, dialect),

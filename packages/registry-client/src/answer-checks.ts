@@ -15,6 +15,7 @@ import {
   type ImageMember,
   type ImageRecord,
   type JudgeBlobs,
+  type LocationRemoval,
   type SharedImage,
   type UnownedBlob,
   type UploadInfo,
@@ -225,6 +226,20 @@ export function decodeDeletion(imageId: string): Decode<DeletionPlan> {
     matches<DeletionPlan>({ image: isImageOf(imageId), locations: listOf(isLocation) }),
   );
 }
+
+export const decodeRemovals = decoder<{ removals: LocationRemoval[] }>(
+  'list of removals',
+  matches({
+    removals: listOf(
+      matches<LocationRemoval>({ imageId: isText, location: isLocation, begunAt: isTime }),
+    ),
+  }),
+);
+
+export const decodeRemovalEnd = decoder<{ ended: boolean }>(
+  'end of a removal',
+  matches<{ ended: boolean }>({ ended: isFlag }),
+);
 
 const isMemberStatus = oneOf(MEMBER_STATUSES);
 const isMember = matches<ImageMember>({

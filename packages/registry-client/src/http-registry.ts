@@ -15,10 +15,13 @@ import {
   type CreateImageRequest,
   type CreateImageResult,
   type DeletionPlan,
+  type EndRemoval,
   type ImageListQuery,
   type ImageMember,
   type ImageRecord,
   type JudgeBlobs,
+  type ListRemovals,
+  type LocationRemoval,
   type PutMember,
   type RecordHashes,
   type ReplaceMembers,
@@ -45,6 +48,8 @@ import {
   decodeMember,
   decodeMembers,
   decodeRecorded,
+  decodeRemovalEnd,
+  decodeRemovals,
   decodeSharedImages,
   decodeSweepClaim,
   decodeUnownedBlobs,
@@ -321,6 +326,40 @@ export class HttpRegistry implements Registry {
 
   revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
     return this.endDeletion('revert', imageId, context);
+  }
+
+  async listRemovals(query: ListRemovals, context: CallContext): Promise<LocationRemoval[]> {
+    const { removals } = await this.transport.send(
+      {
+        operation: 'listRemovals',
+        kind: 'read',
+        method: 'GET',
+        path: `/v1/removals?query=${encodeURIComponent(JSON.stringify(query))}`,
+        decode: decodeRemovals,
+      },
+      context,
+    );
+    return removals;
+  }
+
+  async endRemoval(
+    imageId: string,
+    locationId: number,
+    request: EndRemoval,
+    context: CallContext,
+  ): Promise<boolean> {
+    const { ended } = await this.transport.send(
+      {
+        operation: 'endRemoval',
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/locations/${locationId}/removal`,
+        body: request,
+        decode: decodeRemovalEnd,
+      },
+      context,
+    );
+    return ended;
   }
 
   async listMembers(imageId: string, context: CallContext): Promise<ImageMember[]> {

@@ -13,11 +13,14 @@ import type {
   CreateImageRequest,
   CreateImageResult,
   DeletionPlan,
+  EndRemoval,
   Identity,
   ImageListQuery,
   ImageMember,
   ImageRecord,
   JudgeBlobs,
+  ListRemovals,
+  LocationRemoval,
   PutMember,
   RecordHashes,
   ReplaceMembers,
@@ -179,6 +182,25 @@ export interface Registry {
 
   /** Takes D1 back, because a store refuses to give the data up: the image is what it was before. */
   revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
+
+  /**
+   * Locations that `updateImage` took away from images that have others, and whose data is still to
+   * be removed, in the order of their ids. Those of an image that is deleted are in its plan.
+   * @throws `forbidden` for anybody but an admin: locations may carry credentials.
+   */
+  listRemovals(query: ListRemovals, context: CallContext): Promise<LocationRemoval[]>;
+
+  /**
+   * Says what became of the data of a location that was taken away.
+   * @returns false when there is no such removal: somebody else has ended it, or the image is deleted.
+   * @throws as listRemovals.
+   */
+  endRemoval(
+    imageId: string,
+    locationId: number,
+    request: EndRemoval,
+    context: CallContext,
+  ): Promise<boolean>;
 
   /**
    * The members of an image that the caller may see; who may share it sees them all, anybody else

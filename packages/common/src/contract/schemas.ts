@@ -1,4 +1,5 @@
 import Joi from 'joi';
+import type { DataPlace } from '../data-place';
 import type { Identity } from '../identity';
 import { MAX_INT32, VISIBILITIES } from '../image';
 import { IMAGE_STATUSES } from '../image-status';
@@ -8,14 +9,17 @@ import type {
   AbandonUpload,
   BeginDeletion,
   BeginUpload,
+  ChangeLocations,
   ClaimCopy,
   ClaimSweep,
   CommitUpload,
   CopyFrom,
   CreateImageRequest,
   DataHash,
+  EndRemoval,
   ExternalLocation,
   JudgeBlobs,
+  ListRemovals,
   RecordHashes,
   RegisterLocation,
   SetImageStatus,
@@ -144,6 +148,30 @@ export const claimCopySchema = Joi.object<ClaimCopy>({
   retrySeconds: Joi.number().integer().min(1).max(86_400).required(),
 });
 
+const dataPlace = Joi.object<DataPlace>({
+  url: text(16_384).invalid('').required(),
+  metadata: Joi.object().unknown(true).required(),
+});
+
+const changeLocations = Joi.object<ChangeLocations>({
+  seen: Joi.array().items(dataPlace).required(),
+  wanted: Joi.array().items(dataPlace).min(1).required(),
+  sizeBytes: bytes.required(),
+  storageQuotaBytes: bytes.allow(null).required(),
+  checksum: text(32),
+  hash: dataHash,
+});
+
+export const listRemovalsSchema = Joi.object<ListRemovals>({
+  imageId: uuid,
+  after: Joi.number().integer().min(0),
+  limit: Joi.number().integer().min(1).max(1000).required(),
+});
+
+export const endRemovalSchema = Joi.object<EndRemoval>({
+  outcome: Joi.string().valid('gone', 'refused').required(),
+});
+
 export const updateImageSchema = Joi.object<UpdateImageRequest>({
   fields: Joi.object(imageFields),
   properties: Joi.object({
@@ -164,8 +192,9 @@ export const updateImageSchema = Joi.object<UpdateImageRequest>({
   location: externalLocation,
   copyFrom,
   register: registerLocation,
+  locations: changeLocations,
 })
-  .oxor('location', 'copyFrom', 'register')
+  .oxor('location', 'copyFrom', 'register', 'locations')
   .without('tags', ['addTags', 'removeTags']);
 
 export const setImageStatusSchema = Joi.object<SetImageStatus>({

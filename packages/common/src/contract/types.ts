@@ -1,3 +1,4 @@
+import type { DataPlace } from '../data-place';
 import type { ErrorCode, ErrorDetails } from '../errors';
 import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
 import type { ImageStatus } from '../image-status';
@@ -258,8 +259,49 @@ export interface UpdateImageRequest extends ExternalData {
   tagQuota?: number | null;
   /** The update is a `conflict` unless the image has one of these statuses. */
   ifStatus?: ImageStatus[];
+  /** A `conflict` for an image that is neither `queued` nor `active`. */
+  locations?: ChangeLocations;
   /** The update is a `conflict` while a copy or a check is promised to the image. */
   unlessPromised?: boolean;
+}
+
+/**
+ * Changes the places of an image's data. One that is taken away is nobody's to see any more; its
+ * data is removed as {@link LocationRemoval}. A `queued` image becomes active with its first place.
+ */
+export interface ChangeLocations {
+  /** What the caller was shown, in order. The update is a `conflict` when that has changed. */
+  seen: DataPlace[];
+  /** What is to be there, in order; at least one. */
+  wanted: DataPlace[];
+  /** What each of them holds; the size of an image that becomes active. */
+  sizeBytes: number;
+  /** The owner's limit over all images; null for none. */
+  storageQuotaBytes: number | null;
+  /** What somebody says that the data hashes to, unchecked; for a `queued` image only. */
+  checksum?: string;
+  hash?: DataHash;
+}
+
+/** A place that was taken away from an image that has others, and whose data may still be there. */
+export interface LocationRemoval {
+  imageId: string;
+  location: ImageLocation;
+  /** Wire time by the database's clock. */
+  begunAt: string;
+}
+
+export interface ListRemovals {
+  /** Only those of this image. */
+  imageId?: string;
+  /** The location id after which the page starts. */
+  after?: number;
+  limit: number;
+}
+
+/** `gone`: the data is no longer there. `refused`: it stays, and the place is the image's again. */
+export interface EndRemoval {
+  outcome: 'gone' | 'refused';
 }
 
 /** Takes an image out of use or back into it. */

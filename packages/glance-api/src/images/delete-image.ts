@@ -8,7 +8,8 @@ import {
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
-import { isExternalLocation, type StoreSet } from '@glance/stores';
+import type { StoreSet } from '@glance/stores';
+import { removeData } from './remove-data';
 
 export interface DeletionOptions {
   registry: Registry;
@@ -61,13 +62,9 @@ export async function finishDeletion(
 ): Promise<ImageRecord> {
   let removed = 0;
   for (const location of locations) {
-    // What lies on somebody's web server is not ours to remove, be the http store enabled or not.
-    if (isExternalLocation(location.url)) continue;
     try {
-      await stores.forLocation(location).delete(location.url);
-      removed += 1;
+      if (await removeData(location, stores)) removed += 1;
     } catch (error) {
-      if (isDomainError(error, 'store_blob_missing')) continue;
       if (removed === 0) throw error;
       // Part of the data is gone: whatever the reason, there is no way back.
       throw new DomainError('store_failed', 'Only a part of the data could be removed', {

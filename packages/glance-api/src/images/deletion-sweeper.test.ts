@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { DomainError, type ChangeLocations } from '@glance/common';
 import { FakeRegistry } from '@glance/registry-client/testing';
 import { silentLogger } from '@glance/service-kit';
 import { StoreSet } from '@glance/stores';
@@ -47,6 +48,28 @@ describe('DeletionSweeper', () => {
 
   /** An image with a file, whose deletion was begun and went no further. */
   async function halfDeleted(): Promise<string> {
+    const id = await stored();
+    await registry.beginDeletion(id, { delayed: false }, CONTEXT);
+    return id;
+  }
+
+  /** An image from which its file was taken, and another place was left; it went no further. */
+  async function halfTaken(): Promise<string> {
+    const id = await stored();
+    const own = { url: `file://${directory}/${id}`, metadata: {} };
+    const other = { url: 'http://host.example/disk.raw', metadata: {} };
+    const change = (seen: object[], wanted: object[]) =>
+      registry.updateImage(
+        id,
+        { locations: { seen, wanted, sizeBytes: 4, storageQuotaBytes: null } as ChangeLocations },
+        CONTEXT,
+      );
+    await change([own], [own, other]);
+    await change([own, other], [other]);
+    return id;
+  }
+
+  async function stored(): Promise<string> {
     const id = randomUUID();
     const uploadId = randomUUID();
     await writeFile(path.join(directory, id), 'data');
@@ -76,7 +99,6 @@ describe('DeletionSweeper', () => {
       },
       CONTEXT,
     );
-    await registry.beginDeletion(id, { delayed: false }, CONTEXT);
     return id;
   }
 
@@ -119,6 +141,25 @@ describe('DeletionSweeper', () => {
     expect(await sweeper().sweep(inMinutes(3))).toBe(1);
     expect(await statusOf(stuck)).toBe('pending_delete');
     expect(await statusOf(fine)).toBe('deleted');
+  });
+
+  it('removes the data of a location that was taken away', async () => {
+    await halfTaken();
+    expect(await sweeper().sweep()).toBe(0);
+    expect(await files()).toHaveLength(1);
+    expect(await sweeper().sweep(inMinutes(3))).toBe(1);
+    expect(await files()).toEqual([]);
+    expect(await sweeper().sweep(inMinutes(3))).toBe(0);
+  });
+
+  it('gives a location back whose data the store does not give up', async () => {
+    const id = await halfTaken();
+    const refusal = new DomainError('store_delete_denied', 'read only');
+    const spy = jest.spyOn(stores.defaultStore, 'delete').mockRejectedValue(refusal);
+    expect(await sweeper().sweep(inMinutes(3))).toBe(0);
+    spy.mockRestore();
+    expect((await registry.getImage(id, ADMIN)).locations).toHaveLength(2);
+    expect(await files()).toEqual([id]);
   });
 
   it('works through more deletions than one page holds', async () => {

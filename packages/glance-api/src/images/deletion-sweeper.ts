@@ -9,6 +9,7 @@ import type { CallContext, Registry } from '@glance/registry-client';
 import { newRequestId, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { finishDeletion } from './delete-image';
+import { finishRemoval } from './remove-locations';
 
 const PAGE = 100;
 
@@ -30,9 +31,37 @@ export interface DeletionSweeperOptions {
 export class DeletionSweeper {
   constructor(private readonly options: DeletionSweeperOptions) {}
 
-  /** @returns how many deletions were finished. */
+  /** @returns how many deletions, of images and of single locations, were finished. */
   async sweep(now = new Date()): Promise<number> {
     const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+    return (await this.sweepImages(now, context)) + (await this.sweepLocations(now, context));
+  }
+
+  private async sweepLocations(now: Date, context: CallContext): Promise<number> {
+    const { registry, stores, logger, graceSeconds } = this.options;
+    let finished = 0;
+    for (let after = 0; ;) {
+      const page = await registry.listRemovals({ after, limit: PAGE }, context);
+      for (const removal of page) {
+        const { imageId, begunAt } = removal;
+        if (ageSeconds(begunAt, now) < graceSeconds) continue;
+        try {
+          if (await finishRemoval(removal, { registry, stores }, context)) finished += 1;
+        } catch (error) {
+          logger.warn('The data of a location cannot be removed; the next sweep tries again', {
+            image: imageId,
+            begun: begunAt,
+            error: describeError(error),
+          });
+        }
+      }
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) return finished;
+      after = last.location.id;
+    }
+  }
+
+  private async sweepImages(now: Date, context: CallContext): Promise<number> {
     let finished = 0;
     let marker: string | undefined;
     for (;;) {
@@ -66,8 +95,8 @@ export class DeletionSweeper {
 
   private isDue(image: ImageRecord, now: Date): boolean {
     if (image.deletedAt === null) return false;
-    const ageSeconds = (now.getTime() - Date.parse(`${image.deletedAt}Z`)) / 1000;
-    return ageSeconds >= Math.max(this.options.graceSeconds, this.options.scrubAfterSeconds);
+    const { graceSeconds, scrubAfterSeconds } = this.options;
+    return ageSeconds(image.deletedAt, now) >= Math.max(graceSeconds, scrubAfterSeconds);
   }
 
   private async finish(image: ImageRecord, context: CallContext): Promise<boolean> {
@@ -87,4 +116,8 @@ export class DeletionSweeper {
       return false;
     }
   }
+}
+
+function ageSeconds(wireTime: string, now: Date): number {
+  return (now.getTime() - Date.parse(`${wireTime}Z`)) / 1000;
 }

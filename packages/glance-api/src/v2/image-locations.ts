@@ -1,16 +1,8 @@
-import {
-  invalidRequest,
-  isDomainError,
-  type ImageLocation,
-  type ImageRecord,
-} from '@glance/common';
+import { invalidRequest, isDomainError, type DataPlace, type ImageRecord } from '@glance/common';
 import type { ExternalSources } from '../images/external-sources';
 
-/** A place of an image's data as API v2 shows it (api-v2 sheet 2.1). */
-export type LocationView = Pick<ImageLocation, 'url' | 'metadata'>;
-
 /** The places where the data is, in their order, as far as the caller was shown them. */
-export function locationViews({ locations }: Pick<ImageRecord, 'locations'>): LocationView[] {
+export function locationViews({ locations }: Pick<ImageRecord, 'locations'>): DataPlace[] {
   return locations
     .filter(({ status }) => status === 'active')
     .map(({ url, metadata }) => ({ url, metadata }));

@@ -7,6 +7,7 @@ import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
+import { removeTakenLocations } from '../images/remove-locations';
 import { enforceOnImage } from '../policy/image-access';
 import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
@@ -17,7 +18,9 @@ import { findImage } from './find-image';
 import { imageView, type ImageViewOptions } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
 import { checkReadOnlyFields, parseNewImage, visibilityAction } from './new-image';
+import { checkFormatsSet } from './image-locations';
 import { planPatch } from './patch/apply-patch';
+import { planLocations, type LocationContext } from './patch/plan-locations';
 import { PATCH_MEDIA_TYPES, parsePatch, patchDialect, type ImagePatch } from './patch/parse-patch';
 import type { PropertyAccess } from '../policy/property-access';
 import type { ImageSchemas } from './schemas/image-schemas';
@@ -31,6 +34,7 @@ export interface ImagesControllerOptions {
   logger: Logger;
   baseUrl: BaseUrlOptions;
   view: ImageViewOptions;
+  locations: LocationContext;
   listLimits: ListLimits;
   /** Null for no limit. */
   propertyQuota: number | null;
@@ -130,8 +134,17 @@ export class ImagesController {
     }
     this.checkLocationChanges(patch, caller, image);
     const context = { caller, dialect, schemas, properties, tagQuota, propertyQuota };
-    const request = planPatch(image, patch, context);
-    this.answer(res, await registry.updateImage(image.id, request, contextOf(req)), caller);
+    const changes = planPatch(image, patch, context);
+    const request = { ...changes, ...(await planLocations(image, patch, this.options.locations)) };
+    if (request.locations && image.status === 'queued') {
+      checkFormatsSet({ ...image, ...changes.fields });
+    }
+    const changed = await registry.updateImage(image.id, request, contextOf(req));
+    if (patch.some(({ op, name }) => name === 'locations' && op === 'remove')) {
+      const { stores, logger } = this.options;
+      await removeTakenLocations(image.id, { registry, stores, logger }, contextOf(req).requestId);
+    }
+    this.answer(res, changed, caller);
   };
 
   remove = async (req: Request, res: Response): Promise<void> => {

@@ -31,7 +31,7 @@ export class DeletionService {
       const { row, now } = image;
       await leases.voidLive(row.id);
       await copies.forget(row.id);
-      const data = await locations.findLive(row.id);
+      const data = await locations.findStored(row.id);
       await locations.markPendingDelete(row.id, now);
       if (data.length > 0 && canTransition(row.status, 'pending_delete')) {
         await images.transition(row.id, [row.status], 'pending_delete', {
@@ -87,7 +87,7 @@ export class DeletionService {
 
 /** The image becomes `deleted`, its children with it, and its id is never used again. */
 async function erase(
-  { images, members, deletions, usage }: Repositories,
+  { images, members, removals, deletions, usage }: Repositories,
   { row, storedLocations }: LockedImage,
   at: string,
 ): Promise<void> {
@@ -99,6 +99,7 @@ async function erase(
   }
   await deletions.markChildrenDeleted(row.id, at);
   await members.markAllDeleted(row.id, at);
+  await removals.forgetAllOf(row.id);
   await deletions.bury(row.id);
   await deletions.forget(row.id);
   await accounts.add(row.owner, { usedBytes: -freedBytes });

@@ -31,6 +31,18 @@ export function readCall(req: Request): RegistryCall {
   return { identity, scope: { deadline: readDeadline(req), requestKey: readRequestKey(req) } };
 }
 
+const MAX_QUERY_DEPTH = 6;
+
+/**
+ * The whole query of a GET is one JSON document: nothing is guessed from text.
+ * @throws DomainError `invalid_request`.
+ */
+export function readQuery(req: Request): unknown {
+  const { query } = req.query;
+  if (typeof query !== 'string') throw invalidRequest('query must be given once, as JSON');
+  return parseJson(query, MAX_QUERY_DEPTH);
+}
+
 function readIdentity(req: Request): Identity {
   const header = headerOf(req, INTERNAL_HEADERS.identity);
   if (header === undefined) {

@@ -24,6 +24,7 @@ import { claimUpload } from '../uploads/claim-upload';
 import { listImageRows } from './image-list';
 import type { LockedImage } from './image-repository';
 import { attachExternalData } from './external-data';
+import { changeLocations } from './change-locations';
 import { present, requireChangeable, requireFound } from './image-rights';
 import { toImageColumns } from './image-rows';
 import { mayOnlyRead, projectOf } from './visibility';
@@ -108,6 +109,9 @@ export class ImageService {
         const { addTags = [], removeTags = [], tagQuota = null } = request;
         await tags.change(imageId, { add: addTags, remove: removeTags, quota: tagQuota });
       }
+      if (request.locations) {
+        await changeLocations(repositories, image, request.locations);
+      }
       const owner = 'owner' in columns ? (columns['owner'] as string | null) : image.row.owner;
       const activated = await attachExternalData(repositories, imageId, owner, request);
       const record = requireFound(await images.find(imageId));
@@ -131,7 +135,7 @@ export class ImageService {
       if (image?.row.status !== 'active' || image.row.deleted !== 0) return false;
       const { row } = image;
       if (row.checksum !== null || row.os_hash_value !== null) return false;
-      const live = await locations.findLive(row.id);
+      const live = await locations.findActive(row.id);
       const isThere = live.some(({ url }) => url === locationUrl);
       if (!isThere || toNumberOrNull(row.size) !== sizeBytes) return false;
       await images.update(row.id, {

@@ -2,16 +2,15 @@ import {
   checkAgainst,
   createImageSchema,
   imageListQuerySchema,
-  invalidRequest,
   recordHashesSchema,
   setImageStatusSchema,
   updateImageSchema,
   type ImageListQuery,
 } from '@glance/common';
-import { parseJson, sendJson } from '@glance/service-kit';
-import { Router, type Request } from 'express';
+import { sendJson } from '@glance/service-kit';
+import { Router } from 'express';
 import { methodNotAllowed } from '../http/method-not-allowed';
-import { readCall } from '../http/registry-call';
+import { readCall, readQuery } from '../http/registry-call';
 import type { ImageService } from './image-service';
 
 /** `/v1/images`, `/v1/images/{id}`, `/v1/images/{id}/status`, `/v1/images/{id}/hashes` */
@@ -22,7 +21,8 @@ export function imagesRouter(service: ImageService): Router {
     .route('/')
     .get(async (req, res) => {
       const { identity, scope } = readCall(req);
-      sendJson(res, { images: await service.list(readQuery(req), identity, scope) });
+      const query: ImageListQuery = checkAgainst(imageListQuerySchema, readQuery(req));
+      sendJson(res, { images: await service.list(query, identity, scope) });
     })
     .post(async (req, res) => {
       const { identity, scope } = readCall(req);
@@ -64,13 +64,4 @@ export function imagesRouter(service: ImageService): Router {
     .all(methodNotAllowed);
 
   return router;
-}
-
-const MAX_QUERY_DEPTH = 6;
-
-/** The whole query is one JSON document: nothing is guessed from text. */
-function readQuery(req: Request): ImageListQuery {
-  const { query } = req.query;
-  if (typeof query !== 'string') throw invalidRequest('query must be given once, as JSON');
-  return checkAgainst(imageListQuerySchema, parseJson(query, MAX_QUERY_DEPTH));
 }

@@ -1,7 +1,7 @@
 import { hasFourByteCharacter, type ImageLocation } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
+import { executeSql, selectRow, selectRows, sql, sqlText, type Sql } from '../db/sql';
 import { toAsciiJson } from '../db/values';
 import { toLocationMetadata } from './image-rows';
 
@@ -23,8 +23,17 @@ export class LocationRepository {
     );
   }
 
-  /** Locations whose data is there: live ones of every status. */
-  async findLive(imageId: string): Promise<ImageLocation[]> {
+  /** Locations that readers are shown. */
+  async findActive(imageId: string): Promise<ImageLocation[]> {
+    return await this.findWhere(imageId, sqlText(`deleted = 0 AND status = 'active'`));
+  }
+
+  /** Locations whose data is there, or waits to be removed. */
+  async findStored(imageId: string): Promise<ImageLocation[]> {
+    return await this.findWhere(imageId, sqlText(`(deleted = 0 OR status <> 'deleted')`));
+  }
+
+  private async findWhere(imageId: string, condition: Sql): Promise<ImageLocation[]> {
     const rows = await selectRows<{
       id: number;
       value: string;
@@ -32,7 +41,7 @@ export class LocationRepository {
     }>(
       this.connection,
       sql`SELECT id, value, meta_data FROM image_locations
-        WHERE image_id = ${imageId} AND deleted = 0 ORDER BY id`,
+        WHERE image_id = ${imageId} AND ${condition} ORDER BY id`,
     );
     return rows.map((row) => ({
       id: row.id,
@@ -40,6 +49,47 @@ export class LocationRepository {
       metadata: toLocationMetadata(row.meta_data),
       status: 'active',
     }));
+  }
+
+  /** Gives a row another place: the order of the rows is that of the places. */
+  async rewrite(
+    locationId: number,
+    { url, metadata }: Pick<ImageLocation, 'url' | 'metadata'>,
+  ): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE image_locations SET value = ${url}, meta_data = ${toAsciiJson(metadata)},
+          updated_at = ${this.dialect.now}
+        WHERE id = ${locationId}`,
+    );
+  }
+
+  /** One location that no reader is shown any more, and whose data nobody needs. */
+  async markOnePendingDelete(locationId: number): Promise<void> {
+    await this.mark(locationId, 'pending_delete');
+  }
+
+  async markOneDeleted(locationId: number): Promise<void> {
+    await this.mark(locationId, 'deleted');
+  }
+
+  /** Back to its readers. */
+  async restore(locationId: number): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE image_locations
+        SET status = 'active', deleted = 0, deleted_at = NULL, updated_at = ${this.dialect.now}
+        WHERE id = ${locationId}`,
+    );
+  }
+
+  private async mark(locationId: number, status: 'pending_delete' | 'deleted'): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE image_locations SET status = ${status}, deleted = 1,
+          deleted_at = COALESCE(deleted_at, ${this.dialect.now}), updated_at = ${this.dialect.now}
+        WHERE id = ${locationId}`,
+    );
   }
 
   /** Whether any image counts on the data at the URL, or waits for it to be removed. */
@@ -75,7 +125,8 @@ export class LocationRepository {
   }
 
   /**
-   * Brings back locations that wait for their removal: those marked at one moment, or all.
+   * Brings back locations that wait for their removal with the image: those marked at one moment, or
+   * all. What had been taken from the image before stays away.
    * @returns how many
    */
   async revive(imageId: string, markedAt: string | null): Promise<number> {
@@ -84,7 +135,8 @@ export class LocationRepository {
       this.connection,
       sql`UPDATE image_locations
         SET status = 'active', deleted = 0, deleted_at = NULL, updated_at = ${this.dialect.now}
-        WHERE image_id = ${imageId} AND status = 'pending_delete' AND ${marked}`,
+        WHERE image_id = ${imageId} AND status = 'pending_delete' AND ${marked}
+          AND id NOT IN (SELECT location_id FROM registry_removals WHERE image_id = ${imageId})`,
     );
   }
 }

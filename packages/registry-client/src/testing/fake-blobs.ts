@@ -48,8 +48,8 @@ function isOwned(
 ): boolean {
   const imageId = name.slice(0, 36);
   if (uploads.some((upload) => upload.imageId === imageId && upload.state === 'live')) return true;
-  return images.some(({ record }) => {
-    const urls = record.locations
+  return images.some(({ record, removals }) => {
+    const urls = [...record.locations, ...removals.map(({ location }) => location)]
       .filter(({ status }) => status !== 'deleted')
       .map(({ url }) => url);
     if (urls.includes(locationUrl)) return true;

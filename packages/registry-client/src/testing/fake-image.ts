@@ -4,6 +4,7 @@ import {
   type CopyFrom,
   type DataHash,
   type Identity,
+  type ImageLocation,
   type ImageMember,
   type ImageRecord,
   type ImageStatus,
@@ -19,6 +20,8 @@ export interface FakeImage {
   uploadId: string | null;
   /** The copy or check that was promised and has not ended. */
   copy: FakeCopy | null;
+  /** Taken away while the image stays; the data is still to be removed. */
+  removals: { location: ImageLocation; begunAt: string }[];
   /** What deletion took away and what a revert brings back. */
   beforeDeletion: ImageRecord | null;
 }

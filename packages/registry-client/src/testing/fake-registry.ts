@@ -12,10 +12,12 @@ import {
   CONTRACT_VERSION,
   createImageSchema,
   DomainError,
+  endRemovalSchema,
   imageListQuerySchema,
   imageNotFound,
   invalidRequest,
   judgeBlobsSchema,
+  listRemovalsSchema,
   putMemberSchema,
   recordHashesSchema,
   replaceMembersSchema,
@@ -38,12 +40,15 @@ import {
   type CreateImageRequest,
   type CreateImageResult,
   type DeletionPlan,
+  type EndRemoval,
   type ExternalData,
   type Identity,
   type ImageListQuery,
   type ImageMember,
   type ImageRecord,
   type JudgeBlobs,
+  type ListRemovals,
+  type LocationRemoval,
   type MemberStatus,
   type PutMember,
   type RecordHashes,
@@ -90,6 +95,13 @@ import {
   removeFakeMember,
   setFakeMemberStatus,
 } from './fake-shared-image';
+import {
+  addedBytes,
+  changeFakeLocations,
+  checkLocationChange,
+  endFakeRemoval,
+  listFakeRemovals,
+} from './fake-locations';
 import { FakeBlobs } from './fake-blobs';
 import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
@@ -175,6 +187,7 @@ export class FakeRegistry implements Registry {
       members: new Map(),
       uploadId: null,
       copy: null,
+      removals: [],
       beforeDeletion: null,
     };
     const lease = begin === undefined ? null : this.claim(image, begin);
@@ -204,11 +217,24 @@ export class FakeRegistry implements Registry {
       changes.properties && changedProperties(record, changes.properties, changes.propertyQuota);
     const tags = changedTags(record, changes);
     this.checkExternalQuota(changes, owner);
+    const { locations } = changes;
+    if (locations) {
+      checkLocationChange(image, locations);
+      const quotaBytes = locations.storageQuotaBytes;
+      const bytes = addedBytes(image, locations);
+      if (bytes > 0) {
+        checkQuota({ owner, quotaBytes }, bytes, this.images.values(), this.uploads.values());
+      }
+    }
     Object.assign(record, allowedFields(changes.fields ?? {}, context.identity));
     record.properties = properties ?? record.properties;
     record.tags = tags;
     record.updatedAt = this.now();
     this.attach(image, changes);
+    if (locations) {
+      const others = this.images.values();
+      changeFakeLocations(image, locations, others, () => this.nextLocationId++, this.now());
+    }
     return present(record, context.identity);
   }
 
@@ -372,6 +398,25 @@ export class FakeRegistry implements Registry {
     return image.copy.request.sourceUrl;
   }
 
+  async listRemovals(query: ListRemovals, context: CallContext): Promise<LocationRemoval[]> {
+    await this.enter(context);
+    const checked = checkAgainst(listRemovalsSchema, query);
+    checkIsService(context.identity);
+    return structuredClone(listFakeRemovals(this.images.values(), checked));
+  }
+
+  async endRemoval(
+    imageId: string,
+    locationId: number,
+    request: EndRemoval,
+    context: CallContext,
+  ): Promise<boolean> {
+    await this.enter(context);
+    const { outcome } = checkAgainst(endRemovalSchema, request);
+    checkIsService(context.identity);
+    return endFakeRemoval(this.images.get(imageId), locationId, outcome);
+  }
+
   async beginDeletion(
     imageId: string,
     request: BeginDeletion,
@@ -400,13 +445,14 @@ export class FakeRegistry implements Registry {
     }
     image.copy = null;
     const before = structuredClone(record);
-    const hasData = record.locations.length > 0;
+    const data = [...before.locations, ...image.removals.map(({ location }) => location)];
+    const hasData = data.length > 0;
     transition(image, hasData ? 'pending_delete' : 'deleted');
     if (hasData) image.beforeDeletion = before;
     markDeleted(record, this.now());
     // Whoever finishes the deletion later has to find the data.
-    record.locations = before.locations.map((each) => ({ ...each, status: 'pending_delete' }));
-    return { image: present(record, context.identity), locations: before.locations };
+    record.locations = data.map((each) => ({ ...each, status: 'pending_delete' }));
+    return { image: present(record, context.identity), locations: data };
   }
 
   async finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
@@ -416,6 +462,7 @@ export class FakeRegistry implements Registry {
       if (image.record.status !== 'pending_delete') throw conflict(imageId);
       transition(image, 'deleted');
       image.beforeDeletion = null;
+      image.removals = [];
       image.members.clear();
       markDeleted(image.record, this.now());
     }

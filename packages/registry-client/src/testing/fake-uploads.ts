@@ -41,9 +41,10 @@ export function checkQuota(
   // What belongs to no project is nobody's quota.
   if (upload.quotaBytes === null || upload.owner === null) return;
   let usedBytes = 0;
-  for (const { record, beforeDeletion } of images) {
+  for (const { record, beforeDeletion, removals } of images) {
     const { owner, sizeBytes, locations } = beforeDeletion ?? record;
-    if (owner === upload.owner) usedBytes += (sizeBytes ?? 0) * locations.length;
+    if (owner !== upload.owner) continue;
+    usedBytes += (sizeBytes ?? 0) * (locations.length + removals.length);
   }
   for (const other of uploads) {
     if (other !== upload && other.owner === upload.owner) usedBytes += other.reservedBytes;

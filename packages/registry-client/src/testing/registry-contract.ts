@@ -13,6 +13,7 @@ import { generalCases } from './contract/general-cases';
 import { listFilterCases } from './contract/list-filter-cases';
 import { listOrderCases } from './contract/list-order-cases';
 import { listScopeCases } from './contract/list-scope-cases';
+import { locationCases } from './contract/location-cases';
 import { memberCases } from './contract/member-cases';
 import { quotaCases } from './contract/quota-cases';
 import { sharedImageCases } from './contract/shared-image-cases';
@@ -55,6 +56,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('external data', () => externalDataCases(newWorld));
     describe('copies', () => copyCases(newWorld));
     describe('checks of locations', () => checkCases(newWorld));
+    describe('changing locations', () => locationCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
     describe('sharing', () => memberCases(newWorld));
     describe('members of shared images', () => sharedImageCases(newWorld));

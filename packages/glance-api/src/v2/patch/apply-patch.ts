@@ -27,7 +27,8 @@ export interface PatchContext {
 }
 
 /**
- * What a patch makes of an image, operation by operation (api-v2 sheet 4.4), as one request that
+ * What a patch makes of an image but its locations, operation by operation (api-v2 sheet 4.4), as one
+ * request that
  * the registry carries out as a whole or not at all. It says by name what it expects to be there, so
  * that a change made by somebody else meanwhile is not undone.
  * @throws DomainError `conflict` for a property that is there or is not, `forbidden`,
@@ -41,6 +42,7 @@ export function planPatch(
   const fields = new Map<string, unknown>();
   const properties = new PropertyChanges(image, context);
   for (const operation of patch) {
+    if (operation.name === 'locations') continue;
     if (context.schemas.isBase(operation.name)) applyToField(operation, image, context, fields);
     else properties.apply(operation);
   }

@@ -5,6 +5,7 @@ import { copies } from './20261121000210-copies';
 import { orphans } from './20261121000220-orphans';
 import { idOrderIndexes } from './20261121000230-id-order-indexes';
 import { copyChecks } from './20261121000240-copy-checks';
+import { removals } from './20261121000250-removals';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
 import type { Migration } from './migration';
@@ -18,6 +19,7 @@ export const MIGRATIONS: readonly Migration[] = [
   orphans,
   idOrderIndexes,
   copyChecks,
+  removals,
   locationStoreKey,
   contractHead,
 ];

@@ -122,6 +122,18 @@ export const CHECK_COLUMNS: readonly ColumnDefinition[] = [
   column('is_last_attempt', 'boolean', { default: 0 }),
 ];
 
+/** Locations taken from images that have others, whose data is still to be removed. */
+export const REMOVALS_TABLE: TableDefinition = {
+  name: 'registry_removals',
+  columns: [
+    column('location_id', 'bigint'),
+    varchar('image_id', 36, { binary: true }),
+    column('created_at', 'datetime'),
+  ],
+  primaryKey: ['location_id'],
+  indexes: [index('registry_removals_image', 'image_id')],
+};
+
 /** What the search for blobs without image remembers, and when it was last begun. */
 export const ORPHAN_TABLES: readonly TableDefinition[] = [
   {

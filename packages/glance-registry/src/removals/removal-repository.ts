@@ -1,0 +1,79 @@
+import type { ListRemovals, LocationRemoval } from '@glance/common';
+import type { Knex } from 'knex';
+import type { Dialect } from '../db/dialect';
+import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
+import { toWireTime } from '../db/values';
+import { toLocationMetadata } from '../images/image-rows';
+
+interface RemovalRow {
+  id: number;
+  image_id: string;
+  value: string;
+  meta_data: string | null;
+  begun_at: string;
+}
+
+/** Rows of `registry_removals`. The image's row is locked by whoever changes one. */
+export class RemovalRepository {
+  constructor(
+    private readonly connection: Knex,
+    private readonly dialect: Dialect,
+  ) {}
+
+  async begin(imageId: string, locationId: number): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`INSERT INTO registry_removals (location_id, image_id, created_at)
+        VALUES (${locationId}, ${imageId}, ${this.dialect.now})`,
+    );
+  }
+
+  async exists(imageId: string, locationId: number): Promise<boolean> {
+    const row = await selectRow(
+      this.connection,
+      sql`SELECT 1 AS found FROM registry_removals
+        WHERE location_id = ${locationId} AND image_id = ${imageId}${this.dialect.forUpdate}`,
+    );
+    return row !== undefined;
+  }
+
+  /** Of images that are not being deleted themselves, in the order of the locations' ids. */
+  async list({ imageId, after = 0, limit }: ListRemovals): Promise<LocationRemoval[]> {
+    const ofImage =
+      imageId === undefined ? sqlText('1 = 1') : sql`registry_removals.image_id = ${imageId}`;
+    const rows = await selectRows<RemovalRow>(
+      this.connection,
+      sql`SELECT image_locations.id, image_locations.image_id, value, meta_data,
+          registry_removals.created_at AS begun_at
+        FROM registry_removals
+        JOIN image_locations ON image_locations.id = registry_removals.location_id
+        JOIN images ON images.id = registry_removals.image_id AND images.deleted = 0
+        WHERE registry_removals.location_id > ${after} AND ${ofImage}
+        ORDER BY registry_removals.location_id LIMIT ${sqlText(String(limit))}`,
+    );
+    return rows.map((row) => ({
+      imageId: row.image_id,
+      location: {
+        id: row.id,
+        url: row.value,
+        metadata: toLocationMetadata(row.meta_data),
+        status: 'pending_delete',
+      },
+      begunAt: toWireTime(row.begun_at),
+    }));
+  }
+
+  async forget(locationId: number): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`DELETE FROM registry_removals WHERE location_id = ${locationId}`,
+    );
+  }
+
+  async forgetAllOf(imageId: string): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`DELETE FROM registry_removals WHERE image_id = ${imageId}`,
+    );
+  }
+}

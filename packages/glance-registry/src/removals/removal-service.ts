@@ -1,0 +1,52 @@
+import type { EndRemoval, Identity, ListRemovals, LocationRemoval } from '@glance/common';
+import type { CallScope, TransactionRunner } from '../db/transaction';
+import { requireService } from '../http/require-service';
+import { requireFound } from '../images/image-rights';
+import { Accounts, countedBytes } from '../quota/accounts';
+import type { Repositories } from '../repositories';
+
+/** Locations whose data is still to be removed while their images stay. */
+export class RemovalService {
+  constructor(private readonly transactions: TransactionRunner<Repositories>) {}
+
+  async list(query: ListRemovals, identity: Identity, scope: CallScope) {
+    // Locations may carry credentials.
+    requireService(identity);
+    return await this.transactions.read(
+      scope,
+      async ({ removals }): Promise<LocationRemoval[]> => await removals.list(query),
+    );
+  }
+
+  /** @returns false when somebody else has ended it, or the image is deleted with all it has. */
+  async end(
+    imageId: string,
+    locationId: number,
+    { outcome }: EndRemoval,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<boolean> {
+    requireService(identity);
+    return await this.transactions.write(scope, async (repositories) => {
+      const { images, locations, removals, usage, outbox } = repositories;
+      const image = await images.lock(imageId, identity);
+      if (!image || image.row.deleted !== 0) return false;
+      const { row, storedLocations } = image;
+      if (!(await removals.exists(row.id, locationId))) return false;
+      if (outcome === 'refused') {
+        await locations.restore(locationId);
+        await removals.forget(locationId);
+        await images.update(row.id, {});
+        await outbox.add('image.update', requireFound(await images.find(row.id)));
+        return true;
+      }
+      const freedBytes =
+        countedBytes(row, storedLocations) - countedBytes(row, storedLocations - 1);
+      const accounts = await Accounts.open(usage, [row.owner]);
+      await locations.markOneDeleted(locationId);
+      await removals.forget(locationId);
+      await accounts.add(row.owner, { usedBytes: -freedBytes });
+      return true;
+    });
+  }
+}
