@@ -109,6 +109,14 @@ describe('authentication', () => {
       const list = await request(server.url).get('/v1/images').expect(200);
       expect(list.body.images).toHaveLength(2);
     });
+
+    it('lets pages of its own origin change images, and those of others not', async () => {
+      expect(await ownerOf({ origin: server.url })).toBe('admin');
+      for (const origin of ['https://elsewhere.example', 'null', 'http://127.0.0.1:1']) {
+        expect(await ownerOf({ origin })).toBe(403);
+        await request(server.url).get('/v2/images').set({ origin }).expect(200);
+      }
+    });
   });
 });
 

@@ -1,3 +1,5 @@
+import { DomainError } from '@glance/common';
+import type { Request } from 'express';
 import { parseRoles, type Authenticator } from './authenticate';
 import { NO_CALLER_DETAILS, type Credentials } from './caller';
 
@@ -13,5 +15,23 @@ export function noAuth(adminRole: string): Authenticator {
     roles: [...new Set([...parseRoles(adminRole), 'admin', 'member', 'reader'])],
     readOnly: false,
   });
-  return () => everybody;
+  return (req) => {
+    refuseForeignPages(req);
+    return everybody;
+  };
+}
+
+/**
+ * A web page of any site can make its visitor's browser send forms and plain requests here, and
+ * nothing else would be needed to change images.
+ * @throws DomainError `forbidden` for a change that a page of another origin asks for.
+ */
+function refuseForeignPages(req: Request): void {
+  const { origin, host } = req.headers;
+  if (origin === undefined || req.method === 'GET' || req.method === 'HEAD') return;
+  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  throw new DomainError(
+    'forbidden',
+    'Without authentication, pages of other sites may change nothing here.',
+  );
 }
