@@ -12,6 +12,7 @@ import {
   type ProgramEnvironment,
 } from '@glance/service-kit';
 import { StoreSet } from '@glance/stores';
+import type { ApiParts } from './api-parts';
 import { createApp } from './app';
 import type { AuthFlavor } from './auth/authenticate';
 import type { ApiConfig } from './config';
@@ -20,27 +21,12 @@ import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
 import { ImageUploader } from './images/upload-image';
 import { Policy } from './policy/policy';
-import { PropertyAccess, V1_PROPERTY_MANNERS, V2_PROPERTY_MANNERS } from './policy/property-access';
 import { PropertyProtections } from './policy/property-protections';
 import { storeSettings } from './store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
-import { cacheRouter } from './v1/cache-routes';
-import { ImagesController } from './v1/images-controller';
-import { MembersController } from './v1/members-controller';
-import { v1Router } from './v1/router';
-import { ActionsController } from './v2/actions-controller';
-import { CacheController } from './v2/cache-controller';
-import { DiscoveryController } from './v2/discovery-controller';
-import { DataController } from './v2/data-controller';
-import { ImagesController as V2ImagesController } from './v2/images-controller';
-import { LocationsController } from './v2/locations-controller';
-import { MembersController as V2MembersController } from './v2/members-controller';
-import { v2Router } from './v2/router';
-import { readDeclaredProperties } from './v2/schemas/declared-properties';
-import { ImageSchemas } from './v2/schemas/image-schemas';
-import { publishedSchemas } from './v2/schemas/published-schemas';
-import { TagsController } from './v2/tags-controller';
+import { createV1 } from './v1/create-v1';
+import { createV2 } from './v2/create-v2';
 
 export interface Api extends HttpApplication {
   stores: StoreSet;
@@ -89,8 +75,6 @@ export async function createApi(
     logger,
   );
 
-  const baseUrl = { publicEndpoint: options.public_endpoint };
-  const idleMs = transfer.idle_timeout * 1000;
   const node = `${os.hostname()}:${process.pid}`;
   const storageQuotaBytes = options.user_storage_quota === 0 ? null : options.user_storage_quota;
   const uploader = new ImageUploader({
@@ -98,7 +82,7 @@ export async function createApi(
     hashPool,
     logger: logger.child('upload'),
     bodyLimits: {
-      idleMs,
+      idleMs: transfer.idle_timeout * 1000,
       minimumRate: transfer.minimum_rate,
       minimumRateGraceMs: transfer.minimum_rate_grace * 1000,
     },
@@ -129,77 +113,27 @@ export async function createApi(
     retries: options.http_retries,
     timeoutMs: config.copy_from.timeout * 1000,
   });
-  const formats = {
-    diskFormats: config.image_format.disk_formats,
-    containerFormats: config.image_format.container_formats,
-  };
-  const listLimits = {
-    defaultLimit: options.limit_param_default,
-    maxLimit: options.api_limit_max,
-  };
-  const schemas = new ImageSchemas(
-    formats,
-    await readDeclaredProperties(environment.configDirectories, formats),
-  );
-  const images = new ImagesController({
+  const parts: ApiParts = {
+    config,
     registry,
     stores,
+    policy,
+    protections,
     uploader,
-    copier,
     externalSources,
-    policy,
-    properties: new PropertyAccess(protections, V1_PROPERTY_MANNERS),
-    logger: logger.child('images'),
-    formats,
-    listLimits,
-    baseUrl,
-    imageSizeCapBytes: options.image_size_cap,
+    copier,
+    hasher,
     storageQuotaBytes,
-    propertyQuota: options.image_property_quota < 0 ? undefined : options.image_property_quota,
-    delayedDelete: options.delayed_delete,
-    sendIdleMs: idleMs,
+    logger,
+    configDirectories: environment.configDirectories,
     shutdown,
-  });
-  const memberQuota = limitOf(options.image_member_quota);
-  const tagQuota = limitOf(options.image_tag_quota);
-  const v2Images = new V2ImagesController({
-    registry,
-    stores,
-    policy,
-    properties: new PropertyAccess(protections, V2_PROPERTY_MANNERS),
-    schemas,
-    logger: logger.child('images'),
-    baseUrl,
-    view: {
-      directUrl: options.show_image_direct_url,
-      locations: options.show_multiple_locations,
-    },
-    locations: {
-      sources: externalSources,
-      locationQuota: limitOf(options.image_location_quota),
-      storageQuotaBytes,
-    },
-    listLimits,
-    propertyQuota: limitOf(options.image_property_quota),
-    tagQuota,
-    delayedDelete: options.delayed_delete,
-  });
-  const v2Data = new DataController({
-    registry,
-    stores,
-    uploader,
-    policy,
-    logger: logger.child('images'),
-    imageSizeCapBytes: options.image_size_cap,
-    sendIdleMs: idleMs,
-    shutdown,
-  });
+  };
   const app = createApp({
     logger: logger.child('http'),
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
     maxRequestIdLength: options.max_request_id_length,
     versions: {
-      ...baseUrl,
+      publicEndpoint: options.public_endpoint,
       enabled: { v1: options.enable_v1_api, v2: options.enable_v2_api },
     },
     refreshAccessRules: async () => {
@@ -213,30 +147,8 @@ export async function createApi(
       policy,
       allowAnonymous: options.allow_anonymous_access,
     },
-    v1: v1Router(
-      images,
-      new MembersController({ registry, policy, memberQuota }),
-      configuredFlavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
-    ),
-    v2: v2Router({
-      images: v2Images,
-      data: v2Data,
-      members: new V2MembersController({ registry, policy, memberQuota }),
-      tags: new TagsController({ registry, policy, tagQuota }),
-      actions: new ActionsController({ registry, policy }),
-      cache: new CacheController({ registry, policy }),
-      discovery: new DiscoveryController({ registry, policy }),
-      schemas: publishedSchemas(schemas),
-      locations: new LocationsController({
-        registry,
-        policy,
-        externalSources,
-        copier,
-        hasher,
-        secureHash: options.do_secure_hash,
-        storageQuotaBytes,
-      }),
-    }),
+    v1: createV1(parts),
+    v2: await createV2(parts),
   });
   const sweepers = createSweepers(config, { registry, stores, logger: logger.child('sweep') });
   const background = [
@@ -269,11 +181,6 @@ export async function createApi(
       if (!overrides.stores) await stores.close();
     },
   };
-}
-
-/** A quota of -1 is none. */
-function limitOf(quota: number): number | null {
-  return quota < 0 ? null : quota;
 }
 
 /** @throws Error when a file of rules cannot be used. */

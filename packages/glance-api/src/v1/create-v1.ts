@@ -1,0 +1,32 @@
+import type { Router } from 'express';
+import { formatsOf, limitOf, listLimitsOf, type ApiParts } from '../api-parts';
+import { PropertyAccess, V1_PROPERTY_MANNERS } from '../policy/property-access';
+import { cacheRouter } from './cache-routes';
+import { ImagesController } from './images-controller';
+import { MembersController } from './members-controller';
+import { v1Router } from './router';
+
+/** API v1 over the parts of the service. */
+export function createV1(parts: ApiParts): Router {
+  const { config, registry, policy, protections, logger } = parts;
+  const { DEFAULT: options, transfer, paste_deploy } = config;
+  const { image_property_quota: propertyQuota } = options;
+  const images = new ImagesController({
+    ...parts,
+    properties: new PropertyAccess(protections, V1_PROPERTY_MANNERS),
+    logger: logger.child('images'),
+    formats: formatsOf(config),
+    listLimits: listLimitsOf(config),
+    baseUrl: { publicEndpoint: options.public_endpoint },
+    imageSizeCapBytes: options.image_size_cap,
+    propertyQuota: propertyQuota < 0 ? undefined : propertyQuota,
+    delayedDelete: options.delayed_delete,
+    sendIdleMs: transfer.idle_timeout * 1000,
+  });
+  const memberQuota = limitOf(options.image_member_quota);
+  return v1Router(
+    images,
+    new MembersController({ registry, policy, memberQuota }),
+    paste_deploy.flavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
+  );
+}

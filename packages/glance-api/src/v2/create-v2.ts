@@ -1,0 +1,68 @@
+import type { Router } from 'express';
+import { formatsOf, limitOf, listLimitsOf, type ApiParts } from '../api-parts';
+import { PropertyAccess, V2_PROPERTY_MANNERS } from '../policy/property-access';
+import { ActionsController } from './actions-controller';
+import { CacheController } from './cache-controller';
+import { DataController } from './data-controller';
+import { DiscoveryController } from './discovery-controller';
+import { ImagesController } from './images-controller';
+import { LocationsController } from './locations-controller';
+import { MembersController } from './members-controller';
+import { v2Router } from './router';
+import { readDeclaredProperties } from './schemas/declared-properties';
+import { ImageSchemas } from './schemas/image-schemas';
+import { publishedSchemas } from './schemas/published-schemas';
+import { TagsController } from './tags-controller';
+
+/**
+ * API v2 over the parts of the service.
+ * @throws Error for a schema-image.json that cannot be used.
+ */
+export async function createV2(parts: ApiParts): Promise<Router> {
+  const { config, registry, policy, protections, logger, externalSources } = parts;
+  const { DEFAULT: options, transfer } = config;
+  const { storageQuotaBytes } = parts;
+  const tagQuota = limitOf(options.image_tag_quota);
+  const formats = formatsOf(config);
+  const declared = await readDeclaredProperties(parts.configDirectories, formats);
+  const schemas = new ImageSchemas(formats, declared);
+  return v2Router({
+    images: new ImagesController({
+      ...parts,
+      properties: new PropertyAccess(protections, V2_PROPERTY_MANNERS),
+      schemas,
+      logger: logger.child('images'),
+      baseUrl: { publicEndpoint: options.public_endpoint },
+      view: {
+        directUrl: options.show_image_direct_url,
+        locations: options.show_multiple_locations,
+      },
+      locations: {
+        sources: externalSources,
+        locationQuota: limitOf(options.image_location_quota),
+        storageQuotaBytes,
+      },
+      listLimits: listLimitsOf(config),
+      propertyQuota: limitOf(options.image_property_quota),
+      tagQuota,
+      delayedDelete: options.delayed_delete,
+    }),
+    data: new DataController({
+      ...parts,
+      logger: logger.child('images'),
+      imageSizeCapBytes: options.image_size_cap,
+      sendIdleMs: transfer.idle_timeout * 1000,
+    }),
+    members: new MembersController({
+      registry,
+      policy,
+      memberQuota: limitOf(options.image_member_quota),
+    }),
+    tags: new TagsController({ registry, policy, tagQuota }),
+    actions: new ActionsController({ registry, policy }),
+    cache: new CacheController({ registry, policy }),
+    discovery: new DiscoveryController({ registry, policy }),
+    schemas: publishedSchemas(schemas),
+    locations: new LocationsController({ ...parts, secureHash: options.do_secure_hash }),
+  });
+}
