@@ -38,6 +38,7 @@ export function createApp(options: AppOptions): Express {
   app.use(accessLogMiddleware(options.logger));
   app.use(securityHeaders);
   app.use(headerLimitsMiddleware());
+  app.use(answerOptions);
   app.use(versionNegotiation(options.versions));
   app.use(async (_req, _res, next) => {
     await options.refreshAccessRules();
@@ -54,6 +55,12 @@ export function createApp(options: AppOptions): Express {
   app.use(errorMiddleware({ logger: options.logger, statusOf: HTTP_STATUS, render: renderError }));
   return app;
 }
+
+/** OPTIONS of any path by anybody (api-v2 sheet 1.1). No origin but ours is let in by more headers. */
+const answerOptions: RequestHandler = (req, res, next) => {
+  if (req.method === 'OPTIONS') res.status(200).end();
+  else next();
+};
 
 /** Security sheet §8: nothing here is to be guessed at, framed or kept by a browser. */
 const securityHeaders: RequestHandler = (_req, res, next) => {

@@ -1,5 +1,7 @@
+import { sendJson } from '@glance/service-kit';
 import type { Request, Response } from 'express';
 import { STATUS_CODES } from 'node:http';
+import { acceptedQuality } from './accepted-quality';
 
 /** The general sentence that upstream's framework has for a status. */
 export const EXPLANATIONS: Readonly<Record<number, string>> = {
@@ -51,16 +53,18 @@ export function sendErrorPage(
   res.statusMessage = title;
   res.vary('Accept');
   if (status === 503) res.setHeader('Retry-After', '5');
-  const form = req.headers.accept === undefined ? 'text' : req.accepts(['html', 'json', 'text']);
-  if (form === 'html') {
+  const accept = req.headers.accept ?? '';
+  const html = acceptedQuality(accept, 'text/html');
+  const json = acceptedQuality(accept, 'application/json');
+  if (html > 0 && html >= json) {
     res
       .type('text/html')
       .send(
         `<html>\n <head>\n  <title>${code}</title>\n </head>\n <body>\n  <h1>${code}</h1>\n  ${escapeHtml(explanation)}<br /><br />\n${escapeHtml(detail)}\n\n\n </body>\n</html>`,
       );
-  } else if (form === 'json') {
+  } else if (json > 0) {
     const message = `${explanation}<br /><br />\n${detail}\n\n`;
-    res.set('Content-Type', 'application/json').send(JSON.stringify({ message, code, title }));
+    sendJson(res, { message, code, title }, 'application/json');
   } else {
     res.type('text/plain').send(`${code}\n\n${explanation}\n\n${detail}\n\n   `);
   }

@@ -1,5 +1,6 @@
 import { DomainError } from '@glance/common';
 import type { RequestHandler } from 'express';
+import { EXPLANATIONS, sendErrorPage } from './error-page';
 
 const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'];
 
@@ -9,7 +10,7 @@ export const noSuchRoute: RequestHandler = (req, res, next) => {
     next(new DomainError('not_found', 'The resource could not be found.'));
     return;
   }
-  res.status(501).type('text/plain').send('501 Not Implemented\n');
+  sendErrorPage(req, res, 501, { explanation: EXPLANATIONS[501] ?? '', detail: '' });
 };
 
 /** @param allow undefined where upstream names no method. */

@@ -344,6 +344,7 @@ describe('v1 edge cases', () => {
       headers: { 'x-auth-token': USER },
     });
     expect(answer.status).toBe(501);
+    expect(await answer.text()).toContain('<h1>501 Not Implemented</h1>');
     await as(USER).patch('/v1/nothing').expect(404);
   });
 });

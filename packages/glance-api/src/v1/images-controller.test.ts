@@ -556,6 +556,11 @@ describe('v1 images', () => {
       expect(html.text).toContain('<h1>404 Not Found</h1>');
       const json = await as(USER).get(path).set('accept', 'application/json').expect(404);
       expect(json.body).toMatchObject({ code: '404 Not Found', title: 'Not Found' });
+      expect(json.headers['content-type']).toBe('application/json');
+      for (const tie of ['application/json, text/html', 'application/json, */*']) {
+        const either = await as(USER).get(path).set('accept', tie).expect(404);
+        expect(either.headers['content-type']).toContain('text/html');
+      }
       const plain = await fetch(`${server.url}${path}`, {
         headers: { 'x-auth-token': USER, accept: 'image/png' },
       });

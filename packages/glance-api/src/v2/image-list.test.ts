@@ -64,6 +64,7 @@ describe('GET /v2/images', () => {
     expect(none).not.toHaveProperty('next');
     expect((await list('?limit=100000')).images).toHaveLength(1);
     expect((await list('?limit=1&limit=0')).images).toHaveLength(1);
+    expect((await list('?limit=%2B1')).images).toHaveLength(1);
   });
 
   // §5.1, §18 Listing
@@ -197,6 +198,7 @@ describe('GET /v2/images', () => {
       );
     const mixed = ['a-ovf', 'a-bare', 'b-bare'];
     expect(await order('?sort=name:asc,container_format')).toEqual(mixed);
+    expect(await order('?sort=name:asc,container_format:')).toEqual(mixed);
     expect(
       await order('?sort_key=name&sort_dir=asc&sort_key=container_format&sort_dir=desc'),
     ).toEqual(mixed);

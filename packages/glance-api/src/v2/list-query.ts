@@ -131,7 +131,7 @@ export function parseListQuery(
 
 function pageSize(text: string | null): number | undefined {
   if (text === null) return undefined;
-  if (/^\d+$/.test(text)) return Math.min(Number(text), Number.MAX_SAFE_INTEGER);
+  if (/^\+?\d+$/.test(text.trim())) return Math.min(Number(text), Number.MAX_SAFE_INTEGER);
   throw invalidRequest(
     /^-\d+$/.test(text) ? 'limit param must be positive' : 'limit param must be an integer',
   );
@@ -153,9 +153,9 @@ function sortOrder(search: URLSearchParams): ImageListQuery['sort'] {
       throw invalidRequest('Old and new sorting syntax cannot be combined');
     }
     return sort.split(',').map((part) => {
-      const [key = '', direction = 'desc', ...rest] = part.split(':').map((each) => each.trim());
+      const [key = '', direction = '', ...rest] = part.split(':').map((each) => each.trim());
       if (rest.length > 0) throw invalidRequest(`Invalid sort: ${part.slice(0, 100)}`);
-      return { key: sortKey(key), direction: sortDirection(direction) };
+      return { key: sortKey(key), direction: sortDirection(direction || 'desc') };
     });
   }
   if (directions.length > 1 && directions.length !== keys.length) {

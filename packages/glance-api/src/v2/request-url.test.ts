@@ -38,8 +38,11 @@ describe('URLs of API v2', () => {
     await get('/v2/schemas/image?name=100%&other=%E2%82%AC').expect(200);
   });
 
-  it('may begin with several slashes and end with none', async () => {
+  it('may repeat slashes and end with none', async () => {
     await get('//v2/schemas/image').expect(200);
+    await get('/v2//schemas/image').expect(200);
+    await get('/v2/schemas//image?x=//').expect(200);
+    await get('/v2//').expect(404);
     await get('/v2/schemas/image/').expect(404);
   });
 });

@@ -39,6 +39,7 @@ describe('version negotiation', () => {
         entry('v1.0', 'DEPRECATED'),
       ],
     });
+    expect(answer.headers['content-type']).toBe('application/json');
     await request(server.url).post('/versions/anything').expect(200);
   });
 
@@ -55,6 +56,15 @@ describe('version negotiation', () => {
     const answer = await get(path).expect(300);
     expect(answer.body.versions).toHaveLength(13);
   });
+
+  it.each(['/', '/v2/images', '/v2/nothing', '/v1/images/x'])(
+    'answers OPTIONS of %s, to anybody and with nothing',
+    async (path) => {
+      const answer = await request(server.url).options(path).expect(200);
+      expect(answer.text).toBe('');
+      expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
+    },
+  );
 
   it.each(['/v1/images', '/v1.0/images', '/v1.1/images'])('serves %s', async (path) => {
     expect((await get(`${path}?limit=1`).expect(200)).body).toEqual({ images: [] });
