@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { eventually, freePorts, type Deployment } from './deployment';
+import { eventually, freePorts } from './deployment';
 
 const run = promisify(execFile);
 export const PROGRAM = '/usr/bin/glance-api';
@@ -18,7 +18,15 @@ export function callerHeaders(project: string, roles = 'member,reader'): Record<
   };
 }
 
-/** The real upstream glance-api on the database and the image directory of a deployment. */
+/** Where a service keeps what it has; a deployment of ours is one. */
+export interface UpstreamPlace {
+  directory: string;
+  /** As SQLAlchemy writes it. */
+  databaseUrl: string;
+  imageDirectory: string;
+}
+
+/** The real upstream glance-api on a database and an image directory, of a deployment of ours or its own. */
 export class UpstreamGlance {
   private child: ChildProcess | undefined;
   private log = '';
@@ -28,8 +36,9 @@ export class UpstreamGlance {
     private readonly configFile: string,
   ) {}
 
-  static async prepare(deployment: Deployment): Promise<UpstreamGlance> {
-    const directory = path.join(deployment.directory, 'upstream');
+  /** @param defaults lines for the section [DEFAULT] of its configuration */
+  static async prepare(place: UpstreamPlace, defaults: string[] = []): Promise<UpstreamGlance> {
+    const directory = path.join(place.directory, 'upstream');
     await mkdir(path.join(directory, 'lock'), { recursive: true });
     const [port] = await freePorts(1);
     const paste = path.join(directory, 'paste.ini');
@@ -42,12 +51,17 @@ bind_host = 127.0.0.1
 bind_port = ${port}
 workers = 1
 node_staging_uri = file://${directory}/staging
+enforce_secure_rbac = true
+${defaults.join('\n')}
+[oslo_policy]
+enforce_new_defaults = true
+enforce_scope = true
 [database]
-connection = ${deployment.databaseUrl}
+connection = ${place.databaseUrl}
 [glance_store]
 stores = file,http
 default_store = file
-filesystem_store_datadir = ${deployment.imageDirectory}
+filesystem_store_datadir = ${place.imageDirectory}
 [oslo_concurrency]
 lock_path = ${directory}/lock
 [paste_deploy]
@@ -56,6 +70,11 @@ config_file = ${paste}
 `,
     );
     return new UpstreamGlance(`http://127.0.0.1:${port}`, configFile);
+  }
+
+  /** The directory of its configuration file, where it looks for others. */
+  get configDirectory(): string {
+    return path.dirname(this.configFile);
   }
 
   /** Makes the tables, as an upstream installation has them. */
@@ -124,7 +143,7 @@ config_file = ${paste}
 }
 
 const PASTE = `[pipeline:glance-api-headers]
-pipeline = versionnegotiation context rootapp
+pipeline = cors versionnegotiation context rootapp
 [composite:rootapp]
 paste.composite_factory = glance.api:root_app_factory
 /: apiversions
@@ -135,6 +154,9 @@ paste.app_factory = glance.api.versions:create_resource
 paste.app_factory = glance.api.v2.router:API.factory
 [filter:versionnegotiation]
 paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory
+[filter:cors]
+paste.filter_factory = oslo_middleware.cors:filter_factory
+oslo_config_project = glance
 [filter:context]
 paste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory
 `;
