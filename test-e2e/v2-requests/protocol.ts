@@ -182,12 +182,26 @@ export const discovery: Step[] = [
   request('GET', '/v2/info/stores/detail'),
   request('GET', '/v2/info/stores/detail', undefined, { by: 'admin' }),
   request('GET', '/v2/info/usage'),
-  ...['/', '/versions', '/versions/', '/v10', '/va.1/images', '/v2.19/images', '/v3'].flatMap(
-    (path) => ['GET', 'POST', 'DELETE'].map((method) => request(method, path)),
-  ),
   request('HEAD', '/'),
-  request('GET', '/', undefined, { by: 'anonymous' }),
-  request('GET', '/', undefined, { headers: { accept: 'text/html' } }),
+  ...differently(
+    '§12: newer upstream has locations (v2.17)',
+    {
+      'body.versions.v2.15.status': 'SUPPORTED',
+      'body.versions.v2.17': {
+        id: 'v2.17',
+        status: 'CURRENT',
+        links: [{ rel: 'self', href: '/v2/' }],
+      },
+    },
+    ...['/', '/versions', '/versions/', '/v10', '/va.1/images', '/v2.19/images', '/v3'].flatMap(
+      (path) => ['GET', 'POST', 'DELETE'].map((method) => request(method, path)),
+    ),
+    request('GET', '/', undefined, { by: 'anonymous' }),
+    request('GET', '/', undefined, { headers: { accept: 'text/html' } }),
+    request('GET', '/images?limit=0', undefined, {
+      headers: { accept: 'application/vnd.openstack.images-v77' },
+    }),
+  ),
   request('GET', '/images?limit=0', undefined, {
     headers: { accept: 'application/vnd.openstack.images-v2' },
   }),
@@ -196,8 +210,5 @@ export const discovery: Step[] = [
   }),
   request('GET', '/v2/images', undefined, {
     headers: { accept: 'application/vnd.openstack.images-v2' },
-  }),
-  request('GET', '/images?limit=0', undefined, {
-    headers: { accept: 'application/vnd.openstack.images-v77' },
   }),
 ];
