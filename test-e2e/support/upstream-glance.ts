@@ -104,7 +104,10 @@ config_file = ${paste}
     const { child } = this;
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
+    // Its master sometimes waits for ever, its workers gone.
+    const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
     await exited;
+    clearTimeout(killer);
   }
 
   /** A JSON call of API v2. @throws Error with the answer when it is no 2xx. */
