@@ -7,6 +7,7 @@ export { checkAgainst } from './contract/schema-parts';
 export * from './contract/schemas';
 export * from './contract/types';
 export * from './data-place';
+export * from './count-quota';
 export * from './errors';
 export * from './fail-points';
 export * from './identity';

@@ -10,7 +10,6 @@ import { v1Router } from './router';
 export function createV1(parts: ApiParts): Router {
   const { config, registry, policy, protections, logger } = parts;
   const { DEFAULT: options, transfer, paste_deploy } = config;
-  const { image_property_quota: propertyQuota } = options;
   const images = new ImagesController({
     ...parts,
     properties: new PropertyAccess(protections, V1_PROPERTY_MANNERS),
@@ -19,7 +18,7 @@ export function createV1(parts: ApiParts): Router {
     listLimits: listLimitsOf(config),
     baseUrl: { publicEndpoint: options.public_endpoint },
     imageSizeCapBytes: options.image_size_cap,
-    propertyQuota: propertyQuota < 0 ? undefined : propertyQuota,
+    propertyQuota: limitOf(options.image_property_quota),
     delayedDelete: options.delayed_delete,
     sendIdleMs: transfer.idle_timeout * 1000,
   });

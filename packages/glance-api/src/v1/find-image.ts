@@ -1,8 +1,7 @@
 import { imageNotFound, isDomainError, toCanonicalUuid, type ImageRecord } from '@glance/common';
-import type { CallContext, Registry } from '@glance/registry-client';
-import { requestId } from '@glance/service-kit';
+import type { Registry } from '@glance/registry-client';
 import type { Request } from 'express';
-import { identityOf } from '../auth/authenticate';
+import { contextOf } from '../auth/call-context';
 
 /**
  * The image that the path names; deleted ones are there for administrators.
@@ -21,11 +20,6 @@ export async function findImage(
   enforce(image);
   if (!image) throw imageNotFound(imageId ?? given.slice(0, 64));
   return image;
-}
-
-/** Who asks the registry, under which request id. */
-export function contextOf(req: Request): CallContext {
-  return { identity: identityOf(req), requestId: requestId() };
 }
 
 async function getImage(

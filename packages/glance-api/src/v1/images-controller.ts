@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  checkCountQuota,
   DomainError,
   imageNotFound,
   invalidRequest,
@@ -30,7 +31,8 @@ import { OCTET_STREAM, mediaType, refuseContentEncoding } from '../transfer/medi
 import { sendBody } from '../transfer/send-body';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { changeTarget } from './change-target';
-import { contextOf, findImage } from './find-image';
+import { contextOf } from '../auth/call-context';
+import { findImage } from './find-image';
 import {
   checkFormatMix,
   imageMetaHeaders,
@@ -57,8 +59,8 @@ export interface ImagesControllerOptions {
   imageSizeCapBytes: number;
   /** Null for no limit. */
   storageQuotaBytes: number | null;
-  /** Undefined for no limit. */
-  propertyQuota: number | undefined;
+  /** Null for no limit. */
+  propertyQuota: number | null;
   delayedDelete: boolean;
   sendIdleMs: number;
   shutdown: AbortSignal;
@@ -126,7 +128,7 @@ export class ImagesController {
     const sources = namedSources(req, meta);
     this.checkMaySend(sources, identity, target);
     this.options.properties.checkCreate(meta.properties, identity);
-    this.checkPropertyCount(meta.properties.length);
+    checkCountQuota('image properties', meta.properties.length, this.options.propertyQuota);
     if (sources.location !== undefined) policy.enforce('set_image_location', identity, target);
     const source = onlySource(sources);
     const external = this.externalUri(source);
@@ -207,7 +209,11 @@ export class ImagesController {
       fields: imageFields(meta),
       properties: properties.plan(meta.properties, stored.properties, purge, identity),
     };
-    this.checkPropertyCount(countProperties(meta, stored, purge));
+    checkCountQuota(
+      'image properties',
+      countProperties(meta, stored, purge),
+      this.options.propertyQuota,
+    );
     if (source.kind === 'none') {
       const updated = await registry.updateImage(stored.id, request, context);
       this.answerImage(res, properties.readable(updated, identity));
@@ -397,16 +403,6 @@ export class ImagesController {
     }
     if (meta.status !== undefined && meta.status !== stored.status) {
       throw forbidden(`Forbidden to change the status of image ${stored.id}`);
-    }
-  }
-
-  private checkPropertyCount(count: number): void {
-    const { propertyQuota } = this.options;
-    if (propertyQuota !== undefined && count > propertyQuota) {
-      throw new DomainError(
-        'quota_exceeded',
-        `The limit has been exceeded on the number of allowed image properties. Attempted: ${count}, Maximum: ${propertyQuota}`,
-      );
     }
   }
 

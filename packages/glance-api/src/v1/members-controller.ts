@@ -6,7 +6,8 @@ import { requireWriter } from '../auth/require-writer';
 import type { PolicyAction } from '../policy/default-rules';
 import type { Policy } from '../policy/policy';
 import { changeTarget } from './change-target';
-import { contextOf, findImage } from './find-image';
+import { contextOf } from '../auth/call-context';
+import { findImage } from './find-image';
 import { parseCanShare, parseMemberships } from './member-body';
 
 export interface MembersControllerOptions {

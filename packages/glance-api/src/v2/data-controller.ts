@@ -21,7 +21,7 @@ import { OCTET_STREAM, mediaType } from '../transfer/media-type';
 import { sendBody } from '../transfer/send-body';
 import { answerEmpty } from './answer';
 import { requestedRange } from './byte-range';
-import { contextOf } from './call';
+import { contextOf } from '../auth/call-context';
 import { readDataHeaders } from './data-headers';
 import { findImage } from './find-image';
 import { preferredNames, preferredStores, storeForUpload } from './store-choice';

@@ -1,7 +1,8 @@
 import { DomainError, isDomainError, type ImageRecord } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import type { Request } from 'express';
-import { contextOf, imageIdOf } from './call';
+import { contextOf } from '../auth/call-context';
+import { imageIdOf } from './image-id';
 
 /**
  * The image that the path names, if the caller may see it.

@@ -1,4 +1,10 @@
-import { DomainError, invalidRequest, type ImageRecord, type Visibility } from '@glance/common';
+import {
+  checkCountQuota,
+  DomainError,
+  invalidRequest,
+  type ImageRecord,
+  type Visibility,
+} from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -12,7 +18,7 @@ import { enforceOnImage } from '../policy/image-access';
 import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
-import { contextOf } from './call';
+import { contextOf } from '../auth/call-context';
 import { answerEmpty, answerJson } from './answer';
 import { findImage } from './find-image';
 import { imageView, type ImageViewOptions } from './image-view';
@@ -61,9 +67,9 @@ export class ImagesController {
     const action = visibilityAction(image.visibility);
     if (action !== undefined) policy.enforce(action, caller, target);
     properties.checkCreate(image.properties, caller);
-    this.checkCount('tags', image.tags.length, this.options.tagQuota);
+    checkCountQuota('image tags', image.tags.length, this.options.tagQuota);
     checkReadOnlyFields(body);
-    this.checkCount('properties', image.properties.length, this.options.propertyQuota);
+    checkCountQuota('image properties', image.properties.length, this.options.propertyQuota);
     const created = await registry
       .createImage({ image: { ...image, tags: [...new Set(image.tags)] } }, contextOf(req))
       .catch((error: unknown) => {
@@ -175,14 +181,6 @@ export class ImagesController {
         throw new DomainError('forbidden', text);
       }
     }
-  }
-
-  private checkCount(what: 'tags' | 'properties', count: number, quota: number | null): void {
-    if (quota === null || count <= quota) return;
-    throw new DomainError(
-      'quota_exceeded',
-      `The limit has been exceeded on the number of allowed image ${what}. Attempted: ${count}, Maximum: ${quota}`,
-    );
   }
 
   private answer(res: Response, image: ImageRecord, caller: Caller): void {

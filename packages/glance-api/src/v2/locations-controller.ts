@@ -17,7 +17,7 @@ import type { LocationHasher } from '../images/location-hasher';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import { answerEmpty, answerJson } from './answer';
-import { contextOf } from './call';
+import { contextOf } from '../auth/call-context';
 import { findImage } from './find-image';
 import { checkFormatsSet, locationViews, probeLocation } from './image-locations';
 import { ANNOUNCED_HASHES, LOCATION_REQUEST_SCHEMA } from './schemas/location-schema';

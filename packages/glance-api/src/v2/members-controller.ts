@@ -15,7 +15,7 @@ import { enforceOnImage } from '../policy/image-access';
 import { memberTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import { answerJson } from './answer';
-import { contextOf } from './call';
+import { contextOf } from '../auth/call-context';
 import { findImage } from './find-image';
 import { parseMemberStatus, parseNewMember } from './member-body';
 import { memberView } from './member-view';

@@ -5,7 +5,7 @@ import { requireWriter } from '../auth/require-writer';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import { answerEmpty } from './answer';
-import { contextOf } from './call';
+import { contextOf } from '../auth/call-context';
 import { findImage } from './find-image';
 
 const MAX_TAG_LENGTH = 255;

@@ -1,5 +1,4 @@
-import { DomainError, type UpdateImageRequest } from '@glance/common';
-import { checkCountQuota } from '../quota/count-quota';
+import { checkCountQuota, DomainError, type UpdateImageRequest } from '@glance/common';
 
 export type PropertyChange = NonNullable<UpdateImageRequest['properties']>;
 

@@ -1,8 +1,7 @@
-import { DomainError } from '@glance/common';
+import { checkCountQuota, DomainError } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, isOneOf, joinSql, selectRows, sql, sqlText } from '../db/sql';
-import { checkCountQuota } from '../quota/count-quota';
 
 interface TagRow {
   id: number;

@@ -1,6 +1,11 @@
-import { DomainError, imageNotFound, type Identity, type ImageMember } from '@glance/common';
+import {
+  checkCountQuota,
+  DomainError,
+  imageNotFound,
+  type Identity,
+  type ImageMember,
+} from '@glance/common';
 import { mayOnlyRead, projectOf } from '../images/visibility';
-import { checkCountQuota } from '../quota/count-quota';
 import type { Repositories } from '../repositories';
 import type { MemberRow } from './member-repository';
 

@@ -1,4 +1,5 @@
 import {
+  checkCountQuota,
   DomainError,
   type ImageFields,
   type ImageProperty,
@@ -77,13 +78,7 @@ function applyToField(
     );
   }
   if (name === 'tags') {
-    const count = (value as string[]).length;
-    if (tagQuota !== null && count > tagQuota) {
-      throw new DomainError(
-        'quota_exceeded',
-        `The limit has been exceeded on the number of allowed image tags. Attempted: ${count}, Maximum: ${tagQuota}`,
-      );
-    }
+    checkCountQuota('image tags', (value as string[]).length, tagQuota);
   }
   fields.set(name, value);
 }

@@ -1,4 +1,5 @@
 import {
+  checkCountQuota,
   DomainError,
   invalidRequest,
   isSamePlace,
@@ -88,7 +89,7 @@ class LocationChanges {
 
   private async add(position: string, given: GivenLocation): Promise<void> {
     const index = position === '-' ? this.places.length : positionOf(position);
-    this.checkQuota(this.places.length + 1);
+    checkCountQuota('image locations', this.places.length + 1, this.context.locationQuota);
     const place = await this.newPlace(given);
     if (this.places.some((each) => isSamePlace(each, place))) throw duplicate();
     this.places.splice(index, 0, place);
@@ -99,7 +100,7 @@ class LocationChanges {
     if (given.length === 0) {
       throw refusalInDetail('forbidden', 'Cannot set locations to empty list.');
     }
-    this.checkQuota(given.length);
+    checkCountQuota('image locations', given.length, this.context.locationQuota);
     const places: DataPlace[] = [];
     if (this.places.length === 0) {
       for (const each of given) places.push(await this.newPlace(each));
@@ -153,15 +154,6 @@ class LocationChanges {
     throw new DomainError(
       'conflict',
       `It's not allowed to ${op} locations if image status is ${status}.`,
-    );
-  }
-
-  private checkQuota(count: number): void {
-    const { locationQuota } = this.context;
-    if (locationQuota === null || count <= locationQuota) return;
-    throw new DomainError(
-      'quota_exceeded',
-      `The limit has been exceeded on the number of allowed image locations. Attempted: ${count}, Maximum: ${locationQuota}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { DomainError } from '@glance/common';
+import { DomainError } from './errors';
 
 /**
  * @param what is counted, as the caller reads it.

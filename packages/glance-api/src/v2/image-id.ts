@@ -1,8 +1,5 @@
 import { imageNotFound } from '@glance/common';
-import type { CallContext } from '@glance/registry-client';
-import { requestId } from '@glance/service-kit';
 import type { Request } from 'express';
-import { identityOf } from '../auth/authenticate';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -14,9 +11,4 @@ export function imageIdOf(req: Request): string {
   const given = String(req.params['id']);
   if (!UUID.test(given)) throw imageNotFound(given.slice(0, 64));
   return given.toLowerCase();
-}
-
-/** Who asks the registry, under which request id. */
-export function contextOf(req: Request): CallContext {
-  return { identity: identityOf(req), requestId: requestId() };
 }
