@@ -9,12 +9,13 @@ const DIRECTIONS = {
   'service-kit': ['common'],
   stores: ['common'],
   'registry-client': ['common'],
+  'keystone-client': [],
   'glance-registry': ['common', 'service-kit'],
-  'glance-api': ['common', 'service-kit', 'stores', 'registry-client'],
+  'glance-api': ['common', 'service-kit', 'stores', 'registry-client', 'keystone-client'],
   'glance-manage': ['service-kit', 'glance-registry', 'glance-api'],
 };
 
-const NO_EXPRESS = ['common', 'stores', 'registry-client'];
+const NO_EXPRESS = ['common', 'stores', 'registry-client', 'keystone-client'];
 
 function importRule(name, extra = []) {
   const allowed = [...DIRECTIONS[name], ...extra];
