@@ -42,6 +42,7 @@ export const ERROR_CODES = [
   /** An external source answers, and what it answers is no image data. */
   'store_source_unusable',
   'store_failed',
+  'identity_unavailable',
   'registry_unavailable',
   'registry_refused',
   'database_unavailable',

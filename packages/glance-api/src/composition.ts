@@ -14,7 +14,7 @@ import {
 import { StoreSet } from '@glance/stores';
 import type { ApiParts } from './api-parts';
 import { createApp } from './app';
-import type { AuthFlavor } from './auth/authenticate';
+import { authFlavor, createAuthenticator } from './auth/create-authenticator';
 import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
@@ -52,7 +52,6 @@ export async function createApi(
 ): Promise<Api> {
   const { logger, shutdown } = environment;
   const { DEFAULT: options, transfer } = config;
-  const flavor = authFlavor(config);
   checkApiConfig(config);
 
   const warn = (message: string): void => logger.warn(message);
@@ -61,6 +60,7 @@ export async function createApi(
     warn(`[paste_deploy] flavor = ${configuredFlavor}: this release has no image cache`);
   }
   const { policy, protections } = await readAccessRules(config, environment);
+  const authentication = createAuthenticator(config, environment);
   const registry = overrides.registry ?? createRegistryClient(config, environment);
   await refuseForeignRegistry(registry);
   const stores = overrides.stores ?? (await StoreSet.create(storeSettings(config, warn), { warn }));
@@ -142,8 +142,8 @@ export async function createApi(
       await protections.refresh();
     },
     authentication: {
-      flavor,
-      adminRole: options.admin_role,
+      authenticate: authentication.authenticate,
+      challenge: authentication.challenge,
       policy,
       allowAnonymous: options.allow_anonymous_access,
     },
@@ -177,6 +177,7 @@ export async function createApi(
       await Promise.all(background.map((task) => task.close()));
       await Promise.all([copier.close(), hasher.close()]);
       await hashPool.close();
+      authentication.close();
       if (registry instanceof HttpRegistry) registry.close();
       if (!overrides.stores) await stores.close();
     },
@@ -228,11 +229,6 @@ async function refuseForeignRegistry(registry: Registry): Promise<void> {
   } catch (error) {
     if (isDomainError(error, 'registry_refused')) throw error;
   }
-}
-
-function authFlavor(config: ApiConfig): AuthFlavor {
-  const base = config.paste_deploy.flavor?.split('+', 1)[0];
-  return base === 'trusted-auth' || base === 'fakeauth' ? base : 'none';
 }
 
 /**

@@ -14,6 +14,7 @@ import {
 } from '@glance/service-kit';
 import { STORE_TYPES } from '@glance/stores';
 import os from 'node:os';
+import { keystoneAccessOptions } from './keystone/keystone-options';
 import { storeOptions } from './store-settings';
 
 /** Every option of glance-api. Names and meanings are upstream's where upstream has the option. */
@@ -144,8 +145,11 @@ export const API_OPTIONS = {
   },
   paste_deploy: {
     flavor: textOption({
-      help: 'Who is believed: unset = no authentication, everybody is the administrator of project "admin"; trusted-auth = the identity headers of an authenticating proxy; fakeauth = tokens "user:project:role[,role]", in which admin implies member and member reader, loopback only.',
+      help: 'Who is believed: unset = no authentication, everybody is the administrator of project "admin"; keystone = tokens that the Keystone of [keystone_authtoken] knows; trusted-auth = the identity headers of an authenticating proxy; fakeauth = tokens "user:project:role[,role]", in which admin implies member and member reader, loopback only.',
       choices: [
+        'keystone',
+        'keystone+caching',
+        'keystone+cachemanagement',
         'trusted-auth',
         'trusted-auth+caching',
         'trusted-auth+cachemanagement',
@@ -155,6 +159,38 @@ export const API_OPTIONS = {
         'caching',
         'cachemanagement',
       ],
+    }),
+  },
+  keystone_authtoken: {
+    www_authenticate_uri: textOption({
+      help: 'URL of Keystone that clients without a valid token are told. Unset: auth_url.',
+      pattern: { regex: /^https?:\/\/[^\s"]+$/, description: 'an http or https URL' },
+      deprecatedName: 'auth_uri',
+    }),
+    ...keystoneAccessOptions(),
+    token_cache_time: secondsOption({
+      help: 'Seconds for which a valid token is not asked about again, by each process: so long a revoked token may still be used. At most 10 of them hold for a token that is none. 0: every request asks Keystone.',
+      default: 300,
+      max: 300,
+    }),
+    service_token_roles: listOption({
+      help: "Roles of services. With a service token of one, a user token counts for Keystone's [token] allow_expired_window after its end.",
+      default: ['service'],
+    }),
+    service_token_roles_required: booleanOption({
+      help: 'Refuse requests with a service token that has none of service_token_roles.',
+      default: false,
+    }),
+    service_type: textOption({
+      help: 'What access rules of application credentials call this service.',
+      default: 'image',
+    }),
+    interface: textOption({ help: 'Not needed: auth_url is the URL that is asked.' }),
+    region_name: textOption({ help: 'Not needed: auth_url is the URL that is asked.' }),
+    auth_version: textOption({ help: 'Not needed: it is v3.' }),
+    memcached_servers: textOption({
+      help: 'Not needed: every process remembers tokens in its own memory, at most 10,000.',
+      deprecatedName: 'memcache_servers',
     }),
   },
   oslo_policy: {

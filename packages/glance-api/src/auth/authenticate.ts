@@ -1,35 +1,25 @@
-import { DomainError } from '@glance/common';
+import { DomainError, isDomainError } from '@glance/common';
 import { currentRequest } from '@glance/service-kit';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Policy } from '../policy/policy';
 import { ANONYMOUS_CALLER, type Caller, type Credentials } from './caller';
-import { fakeAuth } from './fake-auth';
-import { noAuth } from './no-auth';
-import { trustedAuth } from './trusted-auth';
 
 /**
  * Finds out who sent a request. Undefined when it carries no credentials at all; throws
  * `unauthenticated` when it carries bad ones.
  */
-export type Authenticator = (request: Request) => Credentials | undefined;
-
-/** The part of `[paste_deploy] flavor` that decides about identity, without its cache suffixes. */
-export type AuthFlavor = 'none' | 'trusted-auth' | 'fakeauth';
+export type Authenticator = (
+  request: Request,
+) => Credentials | undefined | Promise<Credentials | undefined>;
 
 export interface AuthenticationOptions {
-  flavor: AuthFlavor;
-  /** Whose holder the service takes everybody for when there is no authentication. */
-  adminRole: string;
+  authenticate: Authenticator;
+  /** `WWW-Authenticate` of refusals: where a token is to be had. */
+  challenge?: string | undefined;
   /** Decides who is an administrator. */
   policy: Policy;
   allowAnonymous: boolean;
 }
-
-const AUTHENTICATORS: Readonly<Record<AuthFlavor, (adminRole: string) => Authenticator>> = {
-  none: noAuth,
-  'trusted-auth': () => trustedAuth,
-  fakeauth: () => fakeAuth,
-};
 
 const callers = new WeakMap<Request, Caller>();
 
@@ -41,12 +31,23 @@ export function identityOf(request: Request): Caller {
 }
 
 export function authenticationMiddleware(options: AuthenticationOptions): RequestHandler {
-  const authenticate = AUTHENTICATORS[options.flavor](options.adminRole);
-  return (req, _res, next) => {
-    const credentials = authenticate(req);
-    if (!credentials && !options.allowAnonymous) {
+  const { authenticate, challenge } = options;
+
+  async function credentialsOf(req: Request, res: Response): Promise<Credentials | undefined> {
+    try {
+      const credentials = await authenticate(req);
+      if (credentials || options.allowAnonymous) return credentials;
       throw new DomainError('unauthenticated', 'Authentication required');
+    } catch (error) {
+      if (challenge !== undefined && isDomainError(error, 'unauthenticated')) {
+        res.setHeader('WWW-Authenticate', challenge);
+      }
+      throw error;
     }
+  }
+
+  return async (req, res, next) => {
+    const credentials = await credentialsOf(req, res);
     const caller = credentials
       ? { ...credentials, isAdmin: options.policy.isAdmin(credentials) }
       : ANONYMOUS_CALLER;

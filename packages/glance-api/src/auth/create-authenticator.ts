@@ -1,0 +1,60 @@
+import { TokenValidator } from '@glance/keystone-client';
+import type { ProgramEnvironment } from '@glance/service-kit';
+import type { ApiConfig } from '../config';
+import { createKeystoneSession } from '../keystone/keystone-options';
+import { parseRoles, type Authenticator } from './authenticate';
+import { fakeAuth } from './fake-auth';
+import { keystoneAuth } from './keystone-auth';
+import { noAuth } from './no-auth';
+import { trustedAuth } from './trusted-auth';
+
+/** The part of `[paste_deploy] flavor` that decides about identity, without its cache suffixes. */
+export type AuthFlavor = 'none' | 'keystone' | 'trusted-auth' | 'fakeauth';
+
+export function authFlavor(config: ApiConfig): AuthFlavor {
+  const base = config.paste_deploy.flavor?.split('+', 1)[0];
+  return base === 'keystone' || base === 'trusted-auth' || base === 'fakeauth' ? base : 'none';
+}
+
+export interface Authentication {
+  authenticate: Authenticator;
+  challenge?: string;
+  close(): void;
+}
+
+/** What the flavor stands for. @throws Error that names the option at fault. */
+export function createAuthenticator(
+  config: ApiConfig,
+  environment: Pick<ProgramEnvironment, 'logger' | 'release'>,
+): Authentication {
+  const close = (): void => undefined;
+  switch (authFlavor(config)) {
+    case 'none':
+      return { authenticate: noAuth(config.DEFAULT.admin_role), close };
+    case 'trusted-auth':
+      return { authenticate: trustedAuth, close };
+    case 'fakeauth':
+      return { authenticate: fakeAuth, close };
+    case 'keystone':
+      return createKeystoneAuthentication(config, environment);
+  }
+}
+
+function createKeystoneAuthentication(
+  { keystone_authtoken: options }: ApiConfig,
+  environment: Pick<ProgramEnvironment, 'logger' | 'release'>,
+): Authentication {
+  const session = createKeystoneSession('keystone_authtoken', options, environment);
+  const authenticate = keystoneAuth({
+    tokens: new TokenValidator(session, { cacheSeconds: options.token_cache_time }),
+    serviceTokenRoles: options.service_token_roles.flatMap(parseRoles),
+    requireServiceRoles: options.service_token_roles_required,
+    serviceType: options.service_type,
+  });
+  const uri = options.www_authenticate_uri ?? options.auth_url ?? '';
+  return {
+    authenticate,
+    challenge: `Keystone uri="${uri}"`,
+    close: () => session.close(),
+  };
+}
