@@ -26,7 +26,7 @@ export interface DeploymentOptions {
   database: DatabaseKind;
   /** Pairs of an api and a registry over one database and one store. */
   nodes?: number;
-  flavor?: 'fakeauth' | 'trusted-auth';
+  flavor?: 'fakeauth' | 'trusted-auth' | 'keystone';
   /** `https`: the registry wants certificates instead of the service key. */
   registryProtocol?: 'https';
   /** Of a proxy in front of the database server. */
@@ -349,6 +349,11 @@ async function createDatabase(
       drop: async () => undefined,
     };
   }
+  return await createMysqlDatabase();
+}
+
+/** A database of its own on the server of the tests, under the URL that Python programs take. */
+export async function createMysqlDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `glance_e2e_${randomBytes(6).toString('hex')}`;
   const server = new URL(process.env['TEST_MYSQL_URL']!);
   await onServer(server, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
