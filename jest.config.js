@@ -20,6 +20,11 @@ const shared = {
 module.exports = {
   projects: [
     { ...shared, displayName: 'packages', testMatch: ['<rootDir>/packages/*/src/**/*.test.ts'] },
-    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test-e2e/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test-e2e/**/*.test.ts'],
+      setupFilesAfterEnv: ['<rootDir>/test-e2e/support/leak-gate-setup.ts'],
+    },
   ],
 };

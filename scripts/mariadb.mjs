@@ -1,5 +1,6 @@
 // A private throw-away MariaDB (or MySQL) server for tests and measurements: its own directory and port.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -76,16 +77,17 @@ export async function startMariadb({ killable = false, serverOptions = [] } = {}
     server.kill('SIGKILL');
   });
   const socket = path.join(directory, 'mysqld.sock');
+  const password = randomBytes(16).toString('hex');
   for (let attempt = 0; attempt < 300 && server.exitCode === null; attempt += 1) {
     const granted = command('mariadb', [
       '--no-defaults',
       '-uroot',
       `-S${socket}`,
       '-e',
-      "CREATE USER glance@'%' IDENTIFIED BY 'glance'; GRANT ALL PRIVILEGES ON *.* TO glance@'%' WITH GRANT OPTION",
+      `CREATE USER glance@'%' IDENTIFIED BY '${password}'; GRANT ALL PRIVILEGES ON *.* TO glance@'%' WITH GRANT OPTION`,
     ]);
     if (granted.status === 0) {
-      return { url: `mysql://glance:glance@127.0.0.1:${port}/`, pidFile, stop };
+      return { url: `mysql://glance:${password}@127.0.0.1:${port}/`, pidFile, stop };
     }
     await pause(100);
   }

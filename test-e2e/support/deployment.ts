@@ -7,6 +7,8 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createConnection } from 'mysql2/promise';
+import { plantSecret, searchForLeaks, watchAnswersOf } from './leak-gate';
+import { dumpTables } from './sql';
 
 const run = promisify(execFile);
 export const ROOT = path.resolve(__dirname, '../..');
@@ -67,7 +69,12 @@ export class Deployment {
     readonly directory: string,
     readonly databaseUrl: string,
     private readonly dropDatabase: () => Promise<void>,
-  ) {}
+  ) {
+    plantSecret('the service key', this.serviceKey);
+    if (databaseUrl.includes('@')) {
+      plantSecret('the password of the database', new URL(databaseUrl).password);
+    }
+  }
 
   static async start(options: DeploymentOptions): Promise<Deployment> {
     const directory = await mkdtemp(path.join(os.tmpdir(), 'glance-e2e-'));
@@ -167,8 +174,16 @@ export class Deployment {
   async stop(): Promise<void> {
     const services = [...this.extras, ...this.apis, ...this.registries];
     await Promise.all(services.map(stopService));
+    await this.searchForLeaks();
     await this.dropDatabase();
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private async searchForLeaks(): Promise<void> {
+    searchForLeaks('a log', this.logs());
+    // A test may have taken the database away.
+    const tables = await dumpTables(this).catch(() => new Map<string, string>());
+    for (const [name, rows] of tables) searchForLeaks(`the table ${name}`, rows);
   }
 
   private async bringUp(options: DeploymentOptions): Promise<void> {
@@ -185,7 +200,12 @@ export class Deployment {
         registryFile,
         merge(
           {
-            DEFAULT: [`bind_port = ${registryPort}`, 'workers = 1', ...quickStop(options.registry)],
+            DEFAULT: [
+              `bind_port = ${registryPort}`,
+              'workers = 1',
+              'debug = true',
+              ...quickStop(options.registry),
+            ],
             database: [`connection = ${this.databaseUrl}`],
             service_auth: serviceAuth,
           },
@@ -206,6 +226,7 @@ export class Deployment {
               `bind_port = ${apiPort}`,
               `registry_port = ${options.registryPort ?? registryPort}`,
               'workers = 1',
+              'debug = true',
               ...quickStop(options.api),
             ],
             glance_store: [`filesystem_store_datadir = ${this.imageDirectory}`],
@@ -215,6 +236,7 @@ export class Deployment {
           options.api ?? {},
         ),
       );
+      for (const port of [registryPort, apiPort]) watchAnswersOf(`http://127.0.0.1:${port}`);
       this.registryUrls.push(`http://127.0.0.1:${registryPort}`);
       this.apiUrls.push(`http://127.0.0.1:${apiPort}`);
       this.registries.push(spawnService('glance-registry', registryFile));

@@ -4,10 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { createMysqlDatabase, eventually, freePorts } from './deployment';
+import { plantSecret } from './leak-gate';
 
 const run = promisify(execFile);
 const APPLICATION = '/usr/bin/keystone-wsgi-public';
-const ADMIN_PASSWORD = 'admin';
 
 /** `describe` where a Keystone and a database for it are; else skipped, aloud, an error in CI. */
 export function describeWithKeystone(): jest.Describe {
@@ -29,7 +29,7 @@ interface Answer {
   body: unknown;
 }
 
-/** A user in one project, or on the whole system. The password is the name. */
+/** A user in one project, or on the whole system. */
 export interface Login {
   user: string;
   /** Null for the system. */
@@ -38,6 +38,8 @@ export interface Login {
 
 /** A real Keystone of the test's own, with a database on the server of the tests. */
 export class Keystone {
+  /** Of every user. */
+  private readonly password = plantSecret('a password of Keystone');
   private readonly servers = new Map<number, ChildProcess>();
   private log = '';
   private adminToken = '';
@@ -75,7 +77,7 @@ export class Keystone {
   get authtoken(): string[] {
     return [
       `auth_url = ${this.url}`,
-      ...['auth_type = password', 'username = glance', 'password = glance'],
+      ...['auth_type = password', 'username = glance', `password = ${this.password}`],
       ...['project_name = service', 'user_domain_name = Default', 'project_domain_name = Default'],
     ];
   }
@@ -88,7 +90,7 @@ export class Keystone {
       OS_REGION_NAME: 'RegionOne',
       OS_INTERFACE: 'public',
       OS_USERNAME: user,
-      OS_PASSWORD: user,
+      OS_PASSWORD: this.password,
       OS_USER_DOMAIN_NAME: 'Default',
       ...(project === null
         ? { OS_SYSTEM_SCOPE: 'all' }
@@ -98,7 +100,7 @@ export class Keystone {
 
   /** Makes a user with a role in a project, which is made as well, or on the system. */
   async addUser({ user, project }: Login, ...roles: string[]): Promise<void> {
-    const id = await this.idOf('user', user, { domain_id: 'default', password: user });
+    const id = await this.idOf('user', user, { domain_id: 'default', password: this.password });
     const place =
       project === null
         ? '/system'
@@ -125,7 +127,7 @@ export class Keystone {
   /** A new token. @param port of a server with settings of its own, see {@link serve}. */
   async token(login: Login, port = this.port): Promise<string> {
     const domain = { name: 'Default' };
-    const user = { name: login.user, password: login.user, domain };
+    const user = { name: login.user, password: this.password, domain };
     const scope =
       login.project === null
         ? { system: { all: true } }
@@ -268,7 +270,7 @@ policy_dirs = ${this.directory}/policy.d
     }
     await manage('db_sync');
     await manage(
-      ...['bootstrap', '--bootstrap-username', 'admin', '--bootstrap-password', ADMIN_PASSWORD],
+      ...['bootstrap', '--bootstrap-username', 'admin', '--bootstrap-password', this.password],
       ...['--bootstrap-project-name', 'admin', '--bootstrap-region-id', 'RegionOne'],
       ...['public', 'internal', 'admin'].flatMap((each) => [`--bootstrap-${each}-url`, this.url]),
     );
@@ -306,7 +308,7 @@ policy_dirs = ${this.directory}/policy.d
     });
     const token = answer.headers.get('x-subject-token');
     if (token === null) throw new Error(`no token: ${answer.status} ${await answer.text()}`);
-    return token;
+    return plantSecret('a token', token);
   }
 
   private async request(

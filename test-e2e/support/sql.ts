@@ -23,3 +23,16 @@ export async function queryAll(deployment: Deployment, query: string): Promise<R
     await connection.end();
   }
 }
+
+/** Every row of every table as JSON text, by the name of the table. */
+export async function dumpTables(deployment: Deployment): Promise<Map<string, string>> {
+  const tables = deployment.databaseUrl.startsWith('sqlite')
+    ? "SELECT name FROM sqlite_master WHERE type = 'table'"
+    : 'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()';
+  const dump = new Map<string, string>();
+  for (const { name } of await queryAll(deployment, tables)) {
+    const rows = await queryAll(deployment, `SELECT * FROM ${String(name)}`);
+    dump.set(String(name), JSON.stringify(rows));
+  }
+  return dump;
+}
