@@ -20,8 +20,7 @@ import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
 import { ImageUploader } from './images/upload-image';
-import { Policy } from './policy/policy';
-import { PropertyProtections } from './policy/property-protections';
+import { readAccessRules } from './policy/access-rules';
 import { storeSettings } from './store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
@@ -59,7 +58,11 @@ export async function createApi(
   if (configuredFlavor?.includes('cach')) {
     warn(`[paste_deploy] flavor = ${configuredFlavor}: this release has no image cache`);
   }
-  const { policy, protections } = await readAccessRules(config, environment);
+  const { policy, protections } = await readAccessRules(
+    config,
+    environment.configDirectories,
+    logger.child('policy'),
+  );
   const authentication = createAuthenticator(config, environment);
   const registry = overrides.registry ?? createRegistryClient(config, environment);
   await refuseForeignRegistry(registry);
@@ -182,36 +185,6 @@ export async function createApi(
       if (!overrides.stores) await stores.close();
     },
   };
-}
-
-/** @throws Error when a file of rules cannot be used. */
-async function readAccessRules(
-  { DEFAULT: options, oslo_policy: rules }: ApiConfig,
-  { logger, configDirectories: searchDirectories }: ProgramEnvironment,
-): Promise<{ policy: Policy; protections: PropertyProtections }> {
-  const log = logger.child('policy');
-  const policy = await Policy.read(
-    {
-      policyFile: rules.policy_file,
-      policyDirs: rules.policy_dirs,
-      defaultRule: rules.policy_default_rule,
-      adminRole: options.admin_role,
-      enforceNewDefaults: rules.enforce_new_defaults,
-      enforceScope: rules.enforce_scope,
-      searchDirectories,
-    },
-    log,
-  );
-  const protections = await PropertyProtections.read(
-    {
-      file: options.property_protection_file,
-      format: options.property_protection_rule_format === 'policies' ? 'policies' : 'roles',
-      searchDirectories,
-      policy,
-    },
-    log,
-  );
-  return { policy, protections };
 }
 
 async function askContract(registry: Registry, timeoutMs: number): Promise<void> {

@@ -60,6 +60,87 @@ describe('glance-manage', () => {
     });
   });
 
+  describe('policy', () => {
+    it('check says that files can be used', async () => {
+      const rules = await fileOf('good.yaml', 'get_images: "rule:mine"', 'mine: "role:x"');
+      expect(await run('policy', 'check', rules)).toEqual({
+        code: 0,
+        out: `${rules}: can be used`,
+        err: '',
+      });
+      const old = await fileOf('old.json', '{"get_images": [["rule:mine"]], "get_imag": "!"}');
+      expect(await run('policy', 'check', rules, old)).toMatchObject({
+        code: 0,
+        err: `WARNING: ${old}:1: nothing asks for the rule "get_imag"; did you mean "get_image"?`,
+      });
+    });
+
+    it('check has a line for each problem of all files', async () => {
+      const first = await fileOf('a.yaml', 'a: "role:x or"', 'b: "rule:get_imag"', 'c: "rule:d"');
+      const second = await fileOf('b.yaml', 'd: "rule:c"', 'e: 1');
+      const { code, out, err } = await run('policy', 'check', first, second);
+      expect([code, out]).toEqual([1, '']);
+      expect(err.split('\n')).toEqual([
+        expect.stringContaining(`${second}:2: rule "e" must be a text`),
+        expect.stringContaining(`${first}:1: rule "a" at character 10: a check is missing`),
+        expect.stringContaining(`${first}:2: rule "b" at character 1: there is no rule "get_imag"`),
+        expect.stringContaining(`${first}:3: rule "c" refers to itself: c -> d -> c`),
+      ]);
+      expect(await run('policy', 'check', `${directory}/none`)).toMatchObject({ code: 1 });
+    });
+
+    it('check without a file looks at what the configuration names, property protections too', async () => {
+      await fileOf('mine.yaml', 'trusted: "role:x"');
+      const protections = 'props.conf';
+      const config = await fileOf(
+        'policy-api.conf',
+        '[DEFAULT]',
+        `property_protection_file = ${protections}`,
+        'property_protection_rule_format = policies',
+        '[oslo_policy]',
+        'policy_file = mine.yaml',
+      );
+      const section = ['[.*]', 'create = trusted', 'read = @', 'update = !'];
+      const props = await fileOf(protections, ...section, 'delete = trusted');
+      expect(await run('--config-file', config, 'policy', 'check')).toEqual({
+        code: 0,
+        out: `${directory}/mine.yaml: can be used\n${props}: can be used`,
+        err: '',
+      });
+      await fileOf(protections, ...section, 'delete = nobody');
+      expect(await run('--config-file', config, 'policy', 'check')).toEqual({
+        code: 1,
+        out: '',
+        err: `${props}:5: [.*] delete = nobody: there is no policy rule "nobody"`,
+      });
+    });
+
+    it('list prints every rule and where it comes from, as a policy file or JSON', async () => {
+      const rules = await fileOf('list.yaml', '# mine', 'get_images:', '  - [role:a, role:b]');
+      const config = await fileOf('list.conf', '[oslo_policy]', `policy_file = ${rules}`);
+      const { code, out } = await run('--config-file', config, 'policy', 'list');
+      expect(code).toBe(0);
+      expect(out).toContain(`"get_images": "role:a and role:b"  # ${rules}:2\n`);
+      expect(out).toContain('"publicize_image": "is_admin:True"  # built in\n');
+      const copy = await fileOf('copy.yaml', out);
+      expect(await run('policy', 'check', copy)).toMatchObject({ code: 0, err: '' });
+      const json = await run('--config-file', config, 'policy', 'list', '--format', 'json');
+      expect(JSON.parse(json.out)).toContainEqual({
+        name: 'get_images',
+        rule: 'role:a and role:b',
+        origin: `${rules}:2`,
+      });
+    });
+
+    it.each([[[]], [['explode']], [['list', 'x']], [['list', '--format', 'xml']]])(
+      'shows its commands to %j',
+      async (words) => {
+        const { code, err } = await run('policy', ...words);
+        expect([code, err]).toEqual([2, expect.stringMatching(/^usage: .* policy COMMAND/)]);
+      },
+    );
+  });
+
   it.each([
     [['store']],
     [['store', 'explode']],

@@ -1,6 +1,7 @@
 export * from './config/config-docs';
 export { IniSyntaxError, parseIniSections, type IniSection } from './config/ini-file';
 export * from './config/load-config';
+export { nearestName } from './config/nearest-name';
 export * from './config/options';
 export * from './http/access-log';
 export * from './http/error-middleware';

@@ -151,6 +151,24 @@ export function isPolicyAction(name: string): name is PolicyAction {
   return Object.hasOwn(ACTIONS, name);
 }
 
+/**
+ * Rules of today that a file may still give under the name of the rule they came from, as upstream
+ * has it: the cache API had one rule for everything.
+ */
+export const FORMER_NAMES: Readonly<Partial<Record<PolicyAction, PolicyAction>>> = {
+  cache_image: 'manage_image_cache',
+  cache_list: 'manage_image_cache',
+  cache_delete: 'manage_image_cache',
+};
+
+const TASK_RULES = ['get_task', 'get_tasks', 'add_task', 'modify_task', 'tasks_api_access'];
+const METADEF_RULE = /^(?:get|list|add|modify|delete|remove)_metadef_[a-z_]+$/;
+
+/** Rules of upstream's files for parts of the API that this release does not have. */
+export function isForeseenRule(name: string): boolean {
+  return TASK_RULES.includes(name) || METADEF_RULE.test(name);
+}
+
 /** Rules that others are made of: some that files written for upstream take for given. */
 function sharedRules(adminRole: string): Record<string, DefaultRule> {
   return {
@@ -198,7 +216,9 @@ export function renderPolicySample(): string {
 # joined by not, and, or and parentheses. Attributes of the caller: user_id, project_id, roles, is_admin,
 # user_domain_id, project_domain_id, is_admin_project, service_roles, read_only. Fields: those of the image as API v2
 # names them, is_public, its properties, project_id (its owner) and member_id (the caller's project when the image is
-# shared and another's). The rules hold for API v1 and v2 alike; a rule in a file replaces the one here whole.
+# shared and another's). The rules hold for API v1 and v2 alike; a rule in a file replaces the one here whole. Lists are
+# read, too: [["role:a", "role:b"], ["role:c"]] is (role:a and role:b) or role:c. Before a change goes live:
+# glance-manage policy check FILE
 
 ${lines.join('\n')}`;
 }

@@ -22,6 +22,22 @@ export function parseCheck(text: string): Check {
   return new Parser(text).parse();
 }
 
+/**
+ * Parses one check of a rule that is written as a list, which is an "or" of lists that are an "and":
+ * everything after the colon belongs to it, blanks too.
+ * @throws RuleSyntaxError
+ */
+export function parseListedCheck(text: string): Check {
+  const joined = splitWords(text).find(isSyntax);
+  if (joined) {
+    throw new RuleSyntaxError(
+      joined.position,
+      `${shown(joined)} has no meaning in a list, whose items are single checks; write the rule as one text`,
+    );
+  }
+  return toCheck({ text, position: 1 });
+}
+
 interface Word {
   text: string;
   /** In the rule, from 1. */

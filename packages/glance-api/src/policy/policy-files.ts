@@ -1,9 +1,11 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
+import { nearestName } from '@glance/service-kit';
+import { FORMER_NAMES, isForeseenRule } from './default-rules';
 import { candidatePaths, findOptionFile, firstFile } from './find-option-file';
 import type { ReloadedSource } from './reloaded';
-import { PolicyError, RuleSet, type RuleText } from './rule-set';
+import { readRules } from './read-rules';
+import { RuleSet, type RuleText } from './rule-set';
 
 export interface PolicyFilesOptions {
   /** `[oslo_policy] policy_file`; undefined for the default names, which need not exist. */
@@ -13,6 +15,8 @@ export interface PolicyFilesOptions {
   defaultRule: string;
   /** The rules that hold where the files say nothing. */
   builtIn: readonly RuleText[];
+  /** True when not only rules ask for rules, so that a name which is like no other means something. */
+  namesAreFree?: boolean;
   /** Where relative names are looked for, in this order. */
   searchDirectories: readonly string[];
 }
@@ -59,9 +63,44 @@ export class PolicyFiles implements ReloadedSource<RuleSet> {
 
   async load(files: readonly string[]): Promise<RuleSet> {
     const { builtIn, defaultRule } = this.options;
-    const texts = await Promise.all(files.map(readRules));
-    return RuleSet.build([...builtIn, ...texts.flat()], defaultRule);
+    const read = await Promise.all(files.map(readRules));
+    const written = read.flatMap(({ rules }) => rules);
+    return RuleSet.build(
+      [...builtIn, ...underFormerNames(written), ...written],
+      defaultRule,
+      read.flatMap(({ problems }) => problems),
+    );
   }
+
+  /** Rules that nothing asks for: a misspelt name restricts nobody. */
+  warningsOf(rules: RuleSet): string[] {
+    const { builtIn, defaultRule, namesAreFree = false } = this.options;
+    const known = new Set(builtIn.map(({ name }) => name));
+    const used = rules.referredTo();
+    return rules
+      .list()
+      .filter(
+        ({ name }) =>
+          !known.has(name) && !used.has(name) && name !== defaultRule && !isForeseenRule(name),
+      )
+      .flatMap(({ name, origin }) => {
+        const meant = nearestName(name, [...known]);
+        if (meant === undefined && namesAreFree) return [];
+        const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+        return [`${origin}: nothing asks for the rule "${name}"${hint}`];
+      });
+  }
+}
+
+/** A file that has only the former name of a rule means the rule of today, too. */
+function underFormerNames(written: readonly RuleText[]): RuleText[] {
+  const byName = new Map(written.map((rule) => [rule.name, rule]));
+  return Object.entries(FORMER_NAMES).flatMap(([name, former]) => {
+    const rule = byName.get(former);
+    // One that refers to the rule of today leaves it as it is.
+    if (!rule || byName.has(name) || rule.text.includes(`rule:${name}`)) return [];
+    return [{ name, text: `rule:${former}`, origin: rule.origin }];
+  });
 }
 
 /** In the order of their names, without hidden ones; none when there is no such directory. */
@@ -76,44 +115,4 @@ async function filesIn(directory: string): Promise<string[]> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-}
-
-/** @throws PolicyError that names the file, and the line where there is one. */
-async function readRules(file: string): Promise<RuleText[]> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new Error(`${file}: cannot be read`, { cause: error });
-  });
-  if (text.trim() === '') {
-    // Not "no rules": a file that is being written, or could not be, is empty too.
-    throw new PolicyError([`${file}: the file is empty; write {} when there is nothing to say`]);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number): string => `${file}:${lines.linePos(offset).line}`;
-  const [fault] = document.errors;
-  if (fault) throw new PolicyError([`${at(fault.pos[0])}: ${fault.message}`]);
-  const { contents } = document;
-  if (contents === null) return [];
-  if (!isMap(contents)) {
-    throw new PolicyError([`${at(contents.range[0])}: expected "name": "rule" pairs`]);
-  }
-  const rules: RuleText[] = [];
-  const problems: string[] = [];
-  for (const { key, value } of contents.items) {
-    if (!isScalar(key) || typeof key.value !== 'string') {
-      problems.push(`${at(contents.range[0])}: the name of a rule must be text`);
-      continue;
-    }
-    const origin = at(key.range[0]);
-    // `name: !` is a tag without a text, which would let everybody in.
-    if (!isScalar(value) || typeof value.value !== 'string' || value.tag !== undefined) {
-      problems.push(
-        `${origin}: rule "${key.value}" must be a text in quotation marks, such as "!" or "role:admin"`,
-      );
-      continue;
-    }
-    rules.push({ name: key.value, text: value.value, origin });
-  }
-  if (problems.length > 0) throw new PolicyError(problems);
-  return rules;
 }

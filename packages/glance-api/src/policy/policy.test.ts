@@ -25,12 +25,18 @@ const OWN_IMAGE = new Map([
 describe('policy files', () => {
   let directory: string;
   let errors: string[];
+  let warnings: string[];
   let logger: Logger;
 
   beforeEach(async () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'glance-policy-'));
     errors = [];
-    logger = { ...silentLogger, error: (message) => errors.push(message) };
+    warnings = [];
+    logger = {
+      ...silentLogger,
+      error: (message) => errors.push(message),
+      warn: (message) => warnings.push(message),
+    };
   });
 
   afterEach(async () => {
@@ -149,7 +155,27 @@ describe('policy files', () => {
       ['a: !', ':1: rule "a" must be a text in quotation marks'],
       ['a: "@"\nb:', ':2: rule "b" must be a text in quotation marks'],
       ['a: 1', 'rule "a" must be a text'],
-      ['a: ["role:a"]', 'rule "a" must be a text'],
+      ['a: {b: "@"}', ':1: rule "a" must be a text'],
+      ['a: ["@", 1]', ':1: rule "a" must be a text'],
+      ['a: [["@", ["@"]]]', ':1: rule "a" must be a text'],
+      [
+        'a:\n  - "role:b"\n  - - "@"\n    - "rule:c"',
+        ':4: rule "a" in "rule:c" at character 1: there',
+      ],
+      [
+        'a:\n  - "role:b and role:c"',
+        ':2: rule "a" in "role:b and role:c" at character 8: "and" has no',
+      ],
+      [
+        '{"x": "@",\n"a": [["role:b",\n"http:c"]]}',
+        ':3: rule "a" in "http:c" at character 1: checks by',
+      ],
+      [
+        'b: "@"\na: >-\n  role:a or\n  rule:c',
+        ':2: rule "a" at character 11: there is no rule "c"',
+      ],
+      ['a: "rule:get_imag"', 'there is no rule "get_imag"; did you mean "get_image"?'],
+      ['a: "rule:b"\nb: "http://x"', ':2: rule "b" at character 1: checks by a remote server'],
       ['1: "@"', 'the name of a rule must be text'],
       ['', 'the file is empty; write {}'],
     ])('refuse %j with file, line and reason', async (text, reason) => {
@@ -157,6 +183,91 @@ describe('policy files', () => {
       const refusal = await read().catch((error: unknown) => error as Error);
       expect((refusal as Error).message).toContain(`${directory}/policy.yaml`);
       expect((refusal as Error).message).toContain(reason);
+    });
+
+    it('name the faults of all files at once', async () => {
+      await write('policy.yaml', 'a: 1\nb: "role:x or"');
+      await mkdir(path.join(directory, 'policy.d'));
+      await write('policy.d/c.yaml', 'c: [');
+      const refusal = await read().catch((error: unknown) => error as Error);
+      const lines = (refusal as Error).message
+        .split('\n')
+        .map((line) => line.slice(directory.length));
+      expect(lines).toEqual([
+        expect.stringMatching(/^\/policy\.yaml:1: rule "a" must be/),
+        expect.stringMatching(/^\/policy\.d\/c\.yaml:1: /),
+        expect.stringMatching(/^\/policy\.yaml:2: rule "b" at character 10/),
+      ]);
+    });
+
+    it.each([
+      ['yaml', 'r: []', true],
+      ['yaml', 'r: [[]]', false],
+      ['yaml', 'r: ["!", []]', false],
+      ['yaml', 'r:\n  - role:admin\n  - - project_id:%(project_id)s\n    - role:member', true],
+      ['yaml', 'r:\n  - role:admin\n  - - project_id:%(project_id)s\n    - role:admin', false],
+      ['json', '{"r": [["role:admin"], ["project_id:%(project_id)s", "role:reader"]]}', true],
+      ['json', '{"r": [["role:admin", "role:reader"], ["role:a b"]]}', false],
+      ['json', '{"r": [["rule:s"]], "s": "rule:t", "t": "role:member"}', true],
+    ])('in the older form of lists, in %s: %s is %s', async (extension, text, expected) => {
+      await write(`policy.${extension}`, text);
+      const policy = await read();
+      expect(policy.permits('r', MEMBER, OWN_IMAGE)).toBe(expected);
+      // The same rule as one text, as it is shown.
+      const shown = policy.list().find(({ name }) => name === 'r')?.text;
+      await write('policy.yaml', JSON.stringify({ s: 'role:member', r: shown?.replace(' b', '') }));
+      expect((await read()).permits('r', MEMBER, OWN_IMAGE)).toBe(expected);
+    });
+
+    it('warn of rules that nothing asks for, with their place and what may be meant', async () => {
+      await write(
+        'policy.yaml',
+        [
+          'mine: "role:x"',
+          'get_image: "rule:mine"',
+          'get_imagse: "!"',
+          'publicise_image: "!"',
+          'nothing_like_it: "!"',
+          'get_task: "!"',
+          'tasks_api_access: "!"',
+          'modify_metadef_namespace: "!"',
+          'list_metadef_resource_types: "!"',
+          'metadef_default: "!"',
+        ].join('\n'),
+      );
+      const at = (line: number): string => `${directory}/policy.yaml:${line}: nothing asks for the`;
+      await read();
+      expect(warnings).toEqual([
+        `${at(3)} rule "get_imagse"; did you mean "get_image"?`,
+        `${at(4)} rule "publicise_image"; did you mean "publicize_image"?`,
+        `${at(5)} rule "nothing_like_it"`,
+      ]);
+      warnings = [];
+      await read({ defaultRule: 'nothing_like_it', namesAreFree: true });
+      expect(warnings).toHaveLength(2);
+      warnings = [];
+      await write('free.yaml', 'trusted: "role:x"');
+      const policy = await read({ policyFile: 'free.yaml', namesAreFree: true });
+      expect(warnings).toEqual([]);
+      await write('free.yaml', 'ad_image: "!"');
+      await policy.refresh();
+      expect(warnings).toEqual([expect.stringContaining('did you mean "add_image"?')]);
+    });
+
+    it('have rules of today under the name that they came from, unless they are there too', async () => {
+      const cache = ['cache_image', 'cache_list', 'cache_delete', 'cache_clean'];
+      const allowedBy = async (rules: object): Promise<string[]> => {
+        await write('policy.yaml', JSON.stringify(rules));
+        const policy = await read();
+        return cache.filter((action) => policy.permits(action, MEMBER));
+      };
+      expect(await allowedBy({ manage_image_cache: 'role:member' })).toEqual(cache.slice(0, 3));
+      expect(await allowedBy({ manage_image_cache: 'role:member', cache_list: '!' })).toEqual([
+        'cache_image',
+        'cache_delete',
+      ]);
+      expect(await allowedBy({ manage_image_cache: 'rule:cache_image' })).toEqual([]);
+      expect(warnings).toEqual([]);
     });
 
     it('refuse a default rule that does not exist', async () => {

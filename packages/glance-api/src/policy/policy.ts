@@ -5,7 +5,7 @@ import type { PolicySubject, PolicyTarget } from './check';
 import { defaultRules, isPolicyAction, type PolicyAction } from './default-rules';
 import { PolicyFiles, type PolicyFilesOptions } from './policy-files';
 import { Reloaded } from './reloaded';
-import type { RuleSet } from './rule-set';
+import type { RuleSet, RuleText } from './rule-set';
 
 export interface PolicyOptions extends Omit<PolicyFilesOptions, 'builtIn'> {
   adminRole: string;
@@ -62,6 +62,11 @@ export class Policy {
 
   hasRule(name: string): boolean {
     return this.rules.current.has(name);
+  }
+
+  /** The rules that hold, each as it was written and where. */
+  list(): RuleText[] {
+    return this.rules.current.list();
   }
 
   /** `admin_role`, or whom the rule `context_is_admin` lets pass (api-v1 sheet §7). */

@@ -8,6 +8,7 @@ import {
   type PropertyOperation,
   type PropertyRule,
   type PropertyRuleFormat,
+  type PropertyRuleSyntax,
 } from './property-rules';
 import { Reloaded, type ReloadedSource } from './reloaded';
 
@@ -34,7 +35,8 @@ export class PropertyProtections {
   ): Promise<PropertyProtections> {
     const { file, policy } = options;
     if (file === undefined) return new PropertyProtections(undefined, policy);
-    const source = new PropertyProtectionFile({ ...options, file });
+    const hasRule = (name: string): boolean => policy.hasRule(name);
+    const source = new PropertyProtectionFile({ ...options, file, hasRule });
     return new PropertyProtections(await Reloaded.read(source, logger), policy);
   }
 
@@ -67,10 +69,16 @@ export class PropertyProtections {
   }
 }
 
-class PropertyProtectionFile implements ReloadedSource<PropertyRule[]> {
+export interface PropertyProtectionFileOptions extends PropertyRuleSyntax {
+  file: string;
+  searchDirectories: readonly string[];
+}
+
+/** The property protection file, wherever it is. */
+export class PropertyProtectionFile implements ReloadedSource<PropertyRule[]> {
   readonly name = 'The property protections';
 
-  constructor(private readonly options: PropertyProtectionOptions & { file: string }) {}
+  constructor(private readonly options: PropertyProtectionFileOptions) {}
 
   async locate(): Promise<{ files: string[]; watched: string[] }> {
     const { file, searchDirectories } = this.options;
@@ -78,11 +86,10 @@ class PropertyProtectionFile implements ReloadedSource<PropertyRule[]> {
     return { files: [found], watched: [found] };
   }
 
-  async load([file]: readonly [string]): Promise<PropertyRule[]> {
-    const { format, policy } = this.options;
+  async load([file = '']: readonly string[]): Promise<PropertyRule[]> {
     const text = await readFile(file, 'utf8').catch((error: unknown) => {
       throw new Error(`${file}: cannot be read`, { cause: error });
     });
-    return parsePropertyRules(file, text, { format, hasRule: (name) => policy.hasRule(name) });
+    return parsePropertyRules(file, text, this.options);
   }
 }

@@ -14,6 +14,8 @@ export interface ReloadedSource<T> {
   locate(): Promise<{ files: string[]; watched: string[] }>;
   /** @throws Error that names file, line and reason. */
   load(files: readonly string[]): Promise<T>;
+  /** What in the files can be used but is hardly meant; for the log. */
+  warningsOf?(value: T): readonly string[];
 }
 
 /** Files that changed are read when they have been left alone for this long. */
@@ -42,7 +44,10 @@ export class Reloaded<T> {
   static async read<T>(source: ReloadedSource<T>, logger: Logger): Promise<Reloaded<T>> {
     const { files, watched } = await source.locate();
     const seen = await fingerprint(watched);
-    return new Reloaded(source, logger, await source.load(files), watched, seen);
+    const value = await source.load(files);
+    const reloaded = new Reloaded(source, logger, value, watched, seen);
+    reloaded.warn();
+    return reloaded;
   }
 
   get current(): T {
@@ -97,11 +102,16 @@ export class Reloaded<T> {
         if ((await fingerprint(watched)) === before) {
           this.value = value;
           this.logger.info(`${this.source.name} have been read again`, { files: files.join(' ') });
+          this.warn();
           return;
         }
       }
       before = this.seen;
     }
+  }
+
+  private warn(): void {
+    for (const warning of this.source.warningsOf?.(this.value) ?? []) this.logger.warn(warning);
   }
 
   private refuse(error: unknown): void {

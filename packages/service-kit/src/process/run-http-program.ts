@@ -113,7 +113,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   });
 }
 
-function directoriesOf(files: readonly string[]): string[] {
+export function directoriesOf(files: readonly string[]): string[] {
   return [...new Set(files.map((file) => path.dirname(path.resolve(file))).reverse())];
 }
 
