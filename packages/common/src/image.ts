@@ -97,3 +97,8 @@ export const DEFAULT_CONTAINER_FORMATS = [
 
 /** The largest value of an SQL INT column (`min_disk`, `min_ram`). */
 export const MAX_INT32 = 2 ** 31 - 1;
+
+/** Whether a property is the service's own: users neither set nor remove it, and it counts for no quota. */
+export function isServiceProperty(name: string): boolean {
+  return name.startsWith('os_glance');
+}

@@ -234,7 +234,7 @@ export interface UpdateImageRequest extends ExternalData {
   properties?: {
     /** Created or overwritten. */
     set: ImageProperty[];
-    /** Removes every property not named in `set` or `keep`. */
+    /** Removes every property not named in `set` or `keep`, but those of the service (`os_glance…`). */
     removeOthers?: boolean;
     /** With `removeOthers`: names left as they are, because the caller may not read them. */
     keep?: string[];

@@ -1,5 +1,6 @@
 import {
   DomainError,
+  isServiceProperty,
   type ImageProperty,
   type ImageRecord,
   type UpdateImageRequest,
@@ -73,6 +74,34 @@ export class PropertyAccess {
     return this.protections.permits('read', name, caller);
   }
 
+  /** False where there are no protections: everybody may do everything. */
+  get areProtected(): boolean {
+    return this.protections.enabled;
+  }
+
+  /**
+   * Whether a list may be asked for images with these properties: what the caller may not read is
+   * not to be found out by filters (security sheet §1, OSSN-0013).
+   */
+  mayFilterBy(filters: readonly ImageProperty[], caller: Caller): boolean {
+    return filters.every(([name]) => this.mayRead(name, caller));
+  }
+
+  /**
+   * Whether what filters have found is the caller's to find: databases compare names without case
+   * and accents, protections do not.
+   */
+  mayBeFound(
+    { properties }: ImageRecord,
+    filters: readonly ImageProperty[],
+    caller: Caller,
+  ): boolean {
+    if (!this.protections.enabled) return true;
+    return filters.every(([name]) =>
+      properties.some(([each]) => folded(each) === folded(name) && this.mayRead(each, caller)),
+    );
+  }
+
   /** The image without the properties that the caller may not read. */
   readable(image: ImageRecord, caller: Caller): ImageRecord {
     if (!this.protections.enabled) return image;
@@ -94,11 +123,14 @@ export class PropertyAccess {
     for (const property of given) this.checkSet(property, stored, caller);
     if (!this.protections.enabled) return { set: [...given], removeOthers: purge };
     const names = new Set(given.map(([name]) => name));
-    const others = stored.map(([name]) => name).filter((name) => purge && !names.has(name));
+    const others = stored
+      .map(([name]) => name)
+      .filter((name) => purge && !names.has(name) && !isServiceProperty(name));
     const remove = others.filter((name) => this.mayRead(name, caller));
     for (const name of remove) this.checkRemove(name, caller);
-    // By name, so that nothing goes that was added since and not checked.
-    return { set: [...given], remove };
+    const known = new Set(stored.map(([name]) => name));
+    // By name, so that nothing goes or is overwritten that was added since and not checked.
+    return { set: [...given], remove, createOnly: [...names].filter((name) => !known.has(name)) };
   }
 
   private check(operation: 'create' | 'update' | 'delete', name: string, caller: Caller): void {

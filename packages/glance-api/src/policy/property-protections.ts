@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { isServiceProperty } from '@glance/common';
 import type { Logger } from '@glance/service-kit';
 import type { Caller } from '../auth/caller';
 import { findOptionFile } from './find-option-file';
 import type { Policy } from './policy';
 import {
+  MAX_PROPERTY_NAME,
   parsePropertyRules,
   type PropertyOperation,
   type PropertyRule,
@@ -52,7 +54,9 @@ export class PropertyProtections {
   /** The first pattern found in the name decides; what no pattern is found in is for nobody. */
   permits(operation: PropertyOperation, property: string, caller: Caller): boolean {
     // What the service keeps there is not the file's to protect (api-v2 sheet §13.6).
-    if (!this.rules || property.startsWith('os_glance')) return true;
+    if (!this.rules || isServiceProperty(property)) return true;
+    // No property has such a name; filters may.
+    if (property.length > MAX_PROPERTY_NAME) return false;
     const grant = this.rules.current.find(({ pattern }) => pattern.test(property))?.grants[
       operation
     ];

@@ -68,4 +68,18 @@ describe('a property protection file', () => {
   ])('with the policy rule %j is refused', (value, reason) => {
     expect(() => parse(section('x', ALL.replace('@', value)), 'policies')).toThrow(reason);
   });
+
+  it.each(['(a+)+$', '^(x_|x|_)*!y', '(prov|ider|provider)+$', '([a-z_]+)*:', '(.*)*#'])(
+    'is refused with a pattern that some names make slow: %s',
+    (pattern) => {
+      expect(() => parse(section(pattern))).toThrow(`props.conf:1: [${pattern}] takes too long`);
+    },
+  );
+
+  it.each(['^provider_.*$', '.*', '^(a|b|c)+_[a-z0-9_-]{1,250}$', '(?i)^img_.*_.*_.*$'])(
+    'may have the pattern %s',
+    (pattern) => {
+      expect(parse(section(pattern))).toHaveLength(1);
+    },
+  );
 });

@@ -1,4 +1,5 @@
 import { IniSyntaxError, parseIniSections, type IniSection } from '@glance/service-kit';
+import { isQuick } from './quick-pattern';
 import { PolicyError } from './rule-set';
 
 export const PROPERTY_OPERATIONS = ['create', 'read', 'update', 'delete'] as const;
@@ -6,6 +7,9 @@ export type PropertyOperation = (typeof PROPERTY_OPERATIONS)[number];
 
 /** `property_protection_rule_format`: what the values of the file are. */
 export type PropertyRuleFormat = 'roles' | 'policies';
+
+/** The longest name that a property can have, and so the longest that patterns are searched in. */
+export const MAX_PROPERTY_NAME = 255;
 
 /** Who may do one thing with a property. */
 export type Grant =
@@ -70,11 +74,16 @@ type Refuse = (line: number, why: string) => void;
 
 function readPattern(section: IniSection, refuse: Refuse): RegExp | undefined {
   try {
-    return toRegExp(section.name);
+    const pattern = toRegExp(section.name);
+    if (isQuick(pattern, MAX_PROPERTY_NAME)) return pattern;
+    refuse(
+      section.line,
+      'takes too long on some names: a repetition inside a repetition, such as (a+)+, is the usual reason',
+    );
   } catch (error) {
     refuse(section.line, `is no regular expression: ${(error as Error).message}`);
-    return undefined;
   }
+  return undefined;
 }
 
 /**

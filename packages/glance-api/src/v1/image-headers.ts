@@ -4,6 +4,7 @@ import {
   hasFourByteCharacter,
   invalidRequest,
   isPrototypeName,
+  isServiceProperty,
   parseIso8601,
   toCanonicalUuid,
   type ImageProperty,
@@ -208,6 +209,9 @@ function boolean(value: string | null): boolean {
 
 function checkProperty(name: string, value: string | null): void {
   if (name === '') throw invalidRequest('A property header needs a name');
+  if (isServiceProperty(name)) {
+    throw new DomainError('forbidden', `Property '${printable(name)}' is reserved`);
+  }
   if (isPrototypeName(name)) throw invalidRequest(`Property name '${name}' is not allowed`);
   if (name.length > 255) throw invalidRequest('Property name too long');
   if (value !== null && Buffer.byteLength(value) > MAX_PROPERTY_BYTES) {

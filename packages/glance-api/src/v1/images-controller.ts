@@ -5,6 +5,7 @@ import {
   imageNotFound,
   invalidRequest,
   isDomainError,
+  isServiceProperty,
   type ExternalData,
   type ImageFields,
   type ImageRecord,
@@ -284,8 +285,12 @@ export class ImagesController {
     this.options.policy.enforce('get_images', identity, project);
     const { searchParams } = new URL(req.originalUrl, 'http://localhost');
     const query = parseListQuery(searchParams, identity, this.options.listLimits);
+    const { registry, properties } = this.options;
+    const filters = query.properties ?? [];
+    if (!properties.mayFilterBy(filters, identity)) return [];
     try {
-      return await this.options.registry.listImages(query, contextOf(req));
+      const found = await registry.listImages(query, contextOf(req));
+      return found.filter((image) => properties.mayBeFound(image, filters, identity));
     } catch (error) {
       const isMarkerHidden = isDomainError(error, 'forbidden') && 'marker' in error.details;
       throw isMarkerHidden ? unknownMarker(error) : error;
@@ -409,7 +414,7 @@ export class ImagesController {
   private answerCreated(req: Request, res: Response, image: ImageRecord): void {
     res.status(201);
     res.location(`${requestBaseUrl(req, this.options.baseUrl)}/v1/images/${image.id}`);
-    this.answerImage(res, image);
+    this.answerImage(res, this.options.properties.readable(image, identityOf(req)));
   }
 
   private answerImage(res: Response, image: ImageRecord): void {
@@ -477,5 +482,6 @@ function wantsPurge(req: Request): boolean {
 function countProperties(meta: ImageMeta, stored: ImageRecord, purge: boolean): number {
   const names = new Set(meta.properties.map(([name]) => name));
   if (!purge) for (const [name] of stored.properties) names.add(name);
+  for (const name of names) if (isServiceProperty(name)) names.delete(name);
   return names.size;
 }

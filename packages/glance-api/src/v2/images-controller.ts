@@ -92,15 +92,21 @@ export class ImagesController {
   };
 
   index = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, listLimits } = this.options;
+    const { registry, policy, properties, listLimits } = this.options;
     const caller = identityOf(req);
     const project = newImageTarget({ owner: caller.projectId, visibility: 'private' }, caller);
     policy.enforce('get_images', caller, project);
     const { searchParams } = new URL(req.originalUrl, 'http://localhost');
     const query = parseListQuery(searchParams, caller, listLimits);
-    const found = query === undefined ? [] : await registry.listImages(query, contextOf(req));
-    const images = found.filter((image) =>
-      policy.permits('get_image', caller, imageTarget(image, caller)),
+    const filters = query?.properties ?? [];
+    const found =
+      query === undefined || !properties.mayFilterBy(filters, caller)
+        ? []
+        : await registry.listImages(query, contextOf(req));
+    const images = found.filter(
+      (image) =>
+        properties.mayBeFound(image, filters, caller) &&
+        policy.permits('get_image', caller, imageTarget(image, caller)),
     );
     const last = images.at(-1);
     searchParams.delete('marker');

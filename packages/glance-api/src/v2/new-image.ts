@@ -1,5 +1,6 @@
 import {
   DomainError,
+  isServiceProperty,
   invalidRequest,
   type ImageFields,
   type ImageProperty,
@@ -23,7 +24,6 @@ const READ_ONLY_FIELDS = [
   'os_hash_value',
 ];
 const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(['deleted', 'deleted_at', 'location']);
-const RESERVED_PREFIX = 'os_glance';
 const MAX_NAME_LENGTH = 255;
 
 /** The body of a create request, decoded; what remains to be checked needs the caller. */
@@ -103,7 +103,7 @@ export function checkPropertyName(name: string): void {
 }
 
 export function isReservedProperty(name: string): boolean {
-  return RESERVED_PROPERTIES.has(name) || name.startsWith(RESERVED_PREFIX);
+  return RESERVED_PROPERTIES.has(name) || isServiceProperty(name);
 }
 
 export function isReadOnly(name: string): DomainError {

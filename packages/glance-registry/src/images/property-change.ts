@@ -1,4 +1,9 @@
-import { checkCountQuota, DomainError, type UpdateImageRequest } from '@glance/common';
+import {
+  checkCountQuota,
+  DomainError,
+  isServiceProperty,
+  type UpdateImageRequest,
+} from '@glance/common';
 
 export type PropertyChange = NonNullable<UpdateImageRequest['properties']>;
 
@@ -31,7 +36,7 @@ export function checkPropertyChange(
   for (const name of change.mustExist ?? []) {
     if (!before.has(name)) throw conflict(name, 'does not exist');
   }
-  const counted = [...after].filter((name) => !name.startsWith('os_glance'));
+  const counted = [...after].filter((name) => !isServiceProperty(name));
   if (counted.every((name) => before.has(name))) return;
   checkCountQuota('image properties', counted.length, quota);
 }

@@ -1,4 +1,4 @@
-import type { ImageProperty } from '@glance/common';
+import { isServiceProperty, type ImageProperty } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, isOneOf, joinSql, selectRows, sql, sqlText } from '../db/sql';
@@ -54,7 +54,8 @@ export class PropertyRepository {
       const gone = live.filter(
         ({ name }) =>
           !set.has(name) &&
-          (removed.has(name) || (change.removeOthers === true && !kept.has(name))),
+          (removed.has(name) ||
+            (change.removeOthers === true && !kept.has(name) && !isServiceProperty(name))),
       );
       const before = new Set(live.map(({ name }) => name));
       const after = new Set([...before, ...set]);

@@ -1,5 +1,6 @@
 import {
   DomainError,
+  isServiceProperty,
   type Identity,
   type ImageFields,
   type ImageProperty,
@@ -63,11 +64,14 @@ export function changedProperties(
   if (absent !== undefined) throw propertyConflict(id, absent, 'does not exist');
   const after = new Map(
     current
-      .filter(([name]) => removeOthers !== true || keep?.includes(name) === true)
+      .filter(
+        ([name]) =>
+          removeOthers !== true || keep?.includes(name) === true || isServiceProperty(name),
+      )
       .filter(([name]) => remove?.includes(name) !== true),
   );
   for (const [name, value] of set) after.set(name, value);
-  const counted = [...after.keys()].filter((name) => !name.startsWith('os_glance'));
+  const counted = [...after.keys()].filter((name) => !isServiceProperty(name));
   if (counted.some((name) => !before.has(name))) {
     checkQuotaOf('image properties', counted.length, quota);
   }

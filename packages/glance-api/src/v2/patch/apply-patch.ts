@@ -107,7 +107,10 @@ class PropertyChanges {
     const isThere = this.current.has(name);
     if (op === 'add') {
       if (isThere && dialect === '2.0') throw isPresent(name);
-      if (dialect === '2.0' && !this.stored.has(name)) this.createOnly.add(name);
+      if (this.isNew(name) && (dialect === '2.0' || properties.areProtected)) {
+        // Somebody else's property of the name is not overwritten by the right to create one.
+        this.createOnly.add(name);
+      }
     } else if (!isThere) {
       throw refusalInDetail('conflict', `Property ${name} does not exist.`);
     } else if (this.stored.has(name)) {
@@ -121,6 +124,10 @@ class PropertyChanges {
       properties.checkSet([name, text], [...this.current, ...this.unreadable], caller);
       this.current.set(name, text);
     }
+  }
+
+  private isNew(name: string): boolean {
+    return !this.stored.has(name) && !this.unreadable.some(([each]) => each === name);
   }
 
   changes(): NonNullable<UpdateImageRequest['properties']> {

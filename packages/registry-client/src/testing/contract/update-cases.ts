@@ -136,6 +136,14 @@ export function updateCases(newWorld: NewWorld): void {
       expect(await after({ set: [], removeOthers: true })).toEqual([]);
     });
 
+    it('of the service do not go with the others', async () => {
+      await after({ set: [['os_glance_note', 'mine']] });
+      expect(await after({ set: [['d', '4']], removeOthers: true })).toEqual([
+        ['d', '4'],
+        ['os_glance_note', 'mine'],
+      ]);
+    });
+
     it('that are kept do not go with the others', async () => {
       const change = { set: [['d', '4']] as ImageProperty[], removeOthers: true };
       expect(await after({ ...change, keep: ['b', 'unknown'] })).toEqual([
