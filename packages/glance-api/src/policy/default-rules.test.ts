@@ -102,6 +102,16 @@ const FORMERLY: Partial<Record<PolicyAction, string>> = {
   reactivate: OWN_PROJECT,
 };
 
+const NOBODY_BUT_ADMIN = '* - -';
+
+/** What admin, member and reader without a project may, where `enforce_scope` is off. */
+const WITHOUT_PROJECT: Partial<Record<PolicyAction, string>> = {
+  get_images: '* * *',
+  get_image: '* PCS PCS',
+  download_image: '* PCS -',
+  download_from_store: '* PCS -',
+};
+
 const image = (fields: Partial<ImageRecord> = {}): ImageRecord => ({
   id: 'f0000000-0000-4000-8000-000000000000',
   name: 'disk',
@@ -142,14 +152,17 @@ function targetOf(action: PolicyAction, visibility: Visibility, who: Caller): Po
 }
 
 function whoMay(policy: Policy, action: PolicyAction): string {
-  const cells = Object.values(PERSONAS).map((who) => {
-    const allowed = VISIBILITIES.filter(([, visibility]) =>
-      policy.permits(action, who, targetOf(action, visibility, who)),
-    );
-    if (allowed.length === 0) return '-';
-    return allowed.length === VISIBILITIES.length ? '*' : allowed.map(([sign]) => sign).join('');
-  });
-  return cells.join(' ');
+  return Object.values(PERSONAS)
+    .map((who) => visibilitiesFor(policy, action, who))
+    .join(' ');
+}
+
+function visibilitiesFor(policy: Policy, action: PolicyAction, who: Caller): string {
+  const allowed = VISIBILITIES.filter(([, visibility]) =>
+    policy.permits(action, who, targetOf(action, visibility, who)),
+  );
+  if (allowed.length === 0) return '-';
+  return allowed.length === VISIBILITIES.length ? '*' : allowed.map(([sign]) => sign).join('');
 }
 
 function readPolicy(options: { enforceNewDefaults?: boolean; enforceScope?: boolean } = {}) {
@@ -207,19 +220,36 @@ describe('the built-in rules', () => {
     expect(policy.permits('fetch_image_location', user, imageTarget(image(), user))).toBe(false);
   });
 
-  it.each(['system', 'domain'] as const)(
-    'refuse every action to a token for a %s, unless enforce_scope is off',
-    async (tokenScope) => {
-      const who: Caller = { ...PERSONAS['admin']!, projectId: null, tokenScope };
-      const allowed = (rules: Policy): string[] =>
-        POLICY_ACTIONS.filter((action) => rules.permits(action, who, imageTarget(image(), who)));
-      expect(allowed(policy)).toEqual([]);
-      expect(allowed(former)).toEqual([]);
-      expect(allowed(await readPolicy({ enforceScope: false }))).toEqual(POLICY_ACTIONS);
-      // Other rules, such as those of property protections, are no actions.
-      expect(policy.permits('service_api', who)).toBe(true);
-    },
-  );
+  describe.each(['project', 'domain', 'system'] as const)('for tokens of a %s', (tokenScope) => {
+    // Who has a project has the one that the images are of.
+    const scoped: Caller[] = [['admin', 'member', 'reader'], ['member', 'reader'], ['reader']].map(
+      (roles) => ({ ...caller(tokenScope === 'project' ? 'home' : null, ...roles), tokenScope }),
+    );
+    const whoOf = (rules: Policy, action: PolicyAction): string =>
+      scoped.map((who) => visibilitiesFor(rules, action, who)).join(' ');
+
+    it.each(POLICY_ACTIONS)('admin, member and reader may: %s', async (action) => {
+      const ofRow = (row: string): string => row.split(' ').slice(0, 3).join(' ');
+      for (const enforceNewDefaults of [true, false]) {
+        const roles = ROLES_DECIDE[action];
+        const row = enforceNewDefaults ? roles : (FORMERLY[action] ?? roles);
+        const withoutProject = enforceNewDefaults
+          ? (WITHOUT_PROJECT[action] ?? NOBODY_BUT_ADMIN)
+          : row === ALL
+            ? '* * *'
+            : (WITHOUT_PROJECT[action] ?? NOBODY_BUT_ADMIN);
+        const unscoped = tokenScope === 'project' ? ofRow(row) : withoutProject;
+        const enforced = await readPolicy({ enforceNewDefaults, enforceScope: true });
+        const open = await readPolicy({ enforceNewDefaults, enforceScope: false });
+        expect(whoOf(enforced, action)).toBe(tokenScope === 'project' ? unscoped : '- - -');
+        expect(whoOf(open, action)).toBe(unscoped);
+      }
+    });
+
+    it('rules that are no actions are not refused', () => {
+      expect(policy.permits('service_api', scoped[0]!)).toBe(true);
+    });
+  });
 
   describe('on an image that is there', () => {
     const outcome = (rules: Policy, action: PolicyAction, who: Caller): string => {

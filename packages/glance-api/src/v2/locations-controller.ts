@@ -62,10 +62,10 @@ export class LocationsController {
     const { url: given, validation_data: announced } = req.body as LocationRequest;
     const caller = requireWriter(req);
     const image = await findImage(registry, req);
+    enforceOnImage(policy, 'add_image_location', caller, image);
     if (image.status !== 'queued') {
       throw new DomainError('conflict', `Not allowed to add location to a ${image.status} image.`);
     }
-    enforceOnImage(policy, 'add_image_location', caller, image);
     this.checkMayName(given, caller);
     const hash = announcedHash(announced);
     checkFormatsSet(image);

@@ -90,6 +90,8 @@ export class MembersController {
     const { registry, policy } = this.options;
     const caller = requireWriter(req);
     const image = await findImage(registry, req);
+    // Whether it is shared is not for those whom the rules do not let see it.
+    if (image.visibility !== 'shared') enforceOnImage(policy, action, caller, image);
     requireShared(image);
     const { memberId } = await this.findMember(image, req);
     enforceOnImage(policy, action, caller, image, memberTarget(image, memberId));

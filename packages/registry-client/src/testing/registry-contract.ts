@@ -10,6 +10,7 @@ import { createCases } from './contract/create-cases';
 import { deletionCases } from './contract/deletion-cases';
 import { externalDataCases } from './contract/external-data-cases';
 import { generalCases } from './contract/general-cases';
+import { hiddenImageCases } from './contract/hidden-image-cases';
 import { listFilterCases } from './contract/list-filter-cases';
 import { listOrderCases } from './contract/list-order-cases';
 import { listScopeCases } from './contract/list-scope-cases';
@@ -44,6 +45,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('in general', () => generalCases(newWorld));
     describe('who sees an image', () => visibilityCases(newWorld));
     describe('who changes an image', () => changeRightsCases(newWorld));
+    describe('what is hidden from a caller', () => hiddenImageCases(newWorld));
     describe('creating', () => createCases(newWorld));
     describe('updating', () => updateCases(newWorld));
     describe('updating under conditions', () => updateRuleCases(newWorld));
