@@ -347,6 +347,18 @@ describe('v1 edge cases', () => {
     expect(await answer.text()).toContain('<h1>501 Not Implemented</h1>');
     await as(USER).patch('/v1/nothing').expect(404);
   });
+
+  it('a checksum that no hash has is stored and given back like any text', async () => {
+    const odd = Buffer.from('☃').toString('latin1');
+    const created = await as(USER)
+      .post('/v1/images')
+      .set({ 'x-image-meta-checksum': odd, 'x-image-meta-size': '0' })
+      .expect(201);
+    const { id, checksum } = created.body.image;
+    expect(checksum).toBe('☃');
+    await as(USER).put(`/v1/images/${id}`).set('x-image-meta-name', 'x').expect(200);
+    await as(USER).head(`/v1/images/${id}`).expect('etag', odd).expect(200);
+  });
 });
 
 describe('v1 over a store that fails', () => {

@@ -10,6 +10,7 @@ import {
   type ImageProperty,
   type ImageRecord,
 } from '@glance/common';
+import { encodeHeaderValue } from '../http/header-value';
 import { imageView } from './image-view';
 
 const META_PREFIX = 'x-image-meta-';
@@ -257,13 +258,6 @@ export function imageMetaHeaders(image: ImageRecord): Record<string, string> {
   }
   if (image.checksum !== null) headers['ETag'] = encodeHeaderValue(image.checksum);
   return headers;
-}
-
-/** UTF-8 bytes for the wire; control characters, which would end the header, become blanks. */
-function encodeHeaderValue(text: string): string {
-  const bytes = Buffer.from(text, 'utf8').toString('latin1');
-  // eslint-disable-next-line no-control-regex -- these may not stand in a header
-  return bytes.replace(/[\u0000-\u0008\u000a-\u001f\u007f]/g, ' ');
 }
 
 /** Node sends only RFC 9110 tokens as names: other characters are percent-encoded. */

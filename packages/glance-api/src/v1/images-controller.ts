@@ -18,6 +18,7 @@ import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
+import { encodeHeaderValue } from '../http/header-value';
 import { deleteImage } from '../images/delete-image';
 import { openImageData } from '../images/open-image-data';
 import type { ExternalSources } from '../images/external-sources';
@@ -418,7 +419,7 @@ export class ImagesController {
   }
 
   private answerImage(res: Response, image: ImageRecord): void {
-    if (image.checksum !== null) res.set('ETag', image.checksum);
+    if (image.checksum !== null) res.set('ETag', encodeHeaderValue(image.checksum));
     res.json({ image: imageView(image) });
   }
 }

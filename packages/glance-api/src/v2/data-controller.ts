@@ -12,6 +12,7 @@ import type { StoreSet } from '@glance/stores';
 import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { requireWriter } from '../auth/require-writer';
+import { encodeHeaderValue } from '../http/header-value';
 import { activeLocations, openImageData } from '../images/open-image-data';
 import type { ImageUploader } from '../images/upload-image';
 import { enforceOnImage } from '../policy/image-access';
@@ -113,7 +114,7 @@ export class DataController {
     }
     res.status(range ? 206 : 200);
     res.set({ 'Content-Type': OCTET_STREAM, 'Content-Length': String(data.sizeBytes) });
-    if (image.checksum !== null) res.set('Content-MD5', image.checksum);
+    if (image.checksum !== null) res.set('Content-MD5', encodeHeaderValue(image.checksum));
     if (range) {
       const last = range.offset + range.length - 1;
       res.set('Content-Range', `bytes ${range.offset}-${last}/${image.sizeBytes}`);

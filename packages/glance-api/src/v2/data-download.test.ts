@@ -57,6 +57,14 @@ describe('data read from API v2', () => {
     expect(answer.headers).not.toHaveProperty('content-range');
   });
 
+  it('is there whatever is recorded as its MD5', async () => {
+    await start(await memoryStores());
+    const id = await stored();
+    server.registry.overwrite(id, { checksum: '☃' });
+    const answer = await get(id).expect(200);
+    expect(answer.body).toEqual(DATA);
+  });
+
   it('has no MD5 where none is recorded', async () => {
     await start(await memoryStores());
     const id = await stored();
