@@ -13,5 +13,6 @@ export * from './fail-points';
 export * from './identity';
 export * from './image';
 export * from './image-status';
+export * from './project-limits';
 export * from './text';
 export * from './time';

@@ -24,6 +24,8 @@ import { imagesRouter } from './images/images-controller';
 import type { MemberService } from './members/member-service';
 import { membersRouter, sharedImagesRouter } from './members/members-controller';
 import { RELEASE } from './release';
+import { usageRouter } from './quota/usage-controller';
+import type { UsageService } from './quota/usage-service';
 import type { RemovalService } from './removals/removal-service';
 import { locationRemovalsRouter, removalsRouter } from './removals/removals-controller';
 import type { SweepService } from './sweeps/sweep-service';
@@ -45,6 +47,7 @@ export interface AppOptions {
   blobs: BlobService;
   sweeps: SweepService;
   removals: RemovalService;
+  usage: UsageService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -78,6 +81,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/copies', copiesRouter(options.copies));
   app.use('/v1/blobs', blobsRouter(options.blobs));
   app.use('/v1/sweeps', sweepsRouter(options.sweeps));
+  app.use('/v1/quota-usage', usageRouter(options.usage));
   app.use('/v1/shared-images', sharedImagesRouter(options.members));
   app.use(noSuchRoute);
   app.use(

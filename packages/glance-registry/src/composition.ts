@@ -12,6 +12,7 @@ import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
 import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
+import { UsageService } from './quota/usage-service';
 import { RemovalService } from './removals/removal-service';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
@@ -133,6 +134,7 @@ export async function createRegistry(
     blobs: new BlobService(transactions),
     sweeps: new SweepService(transactions),
     removals: new RemovalService(transactions),
+    usage: new UsageService(transactions),
   });
   return {
     app,

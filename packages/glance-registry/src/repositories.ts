@@ -10,6 +10,7 @@ import { RemovalRepository } from './removals/removal-repository';
 import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
 import { MemberRepository } from './members/member-repository';
+import { ProjectRepository } from './quota/project-repository';
 import { UsageRepository } from './quota/usage-repository';
 import { SweepRepository } from './sweeps/sweep-repository';
 import { DEFAULT_LEASE_SECONDS, LeaseRepository } from './uploads/lease-repository';
@@ -29,6 +30,7 @@ export interface Repositories {
   orphans: OrphanRepository;
   sweeps: SweepRepository;
   usage: UsageRepository;
+  projects: ProjectRepository;
   deletions: DeletionRepository;
   outbox: OutboxRepository;
 }
@@ -38,6 +40,7 @@ export function createRepositories(
   dialect: Dialect,
   leaseSeconds = DEFAULT_LEASE_SECONDS,
 ): Repositories {
+  const usage = new UsageRepository(connection, dialect);
   return {
     connection,
     dialect,
@@ -51,7 +54,8 @@ export function createRepositories(
     copies: new CopyRepository(connection, dialect),
     orphans: new OrphanRepository(connection, dialect),
     sweeps: new SweepRepository(connection, dialect),
-    usage: new UsageRepository(connection, dialect),
+    usage,
+    projects: new ProjectRepository(connection, dialect, usage),
     deletions: new DeletionRepository(connection, dialect),
     outbox: new OutboxRepository(connection, dialect),
   };

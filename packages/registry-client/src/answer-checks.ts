@@ -16,6 +16,7 @@ import {
   type ImageRecord,
   type JudgeBlobs,
   type LocationRemoval,
+  type ProjectUsage,
   type SharedImage,
   type UnownedBlob,
   type UploadInfo,
@@ -288,6 +289,18 @@ export function decodeUnownedBlobs({ blobs }: JudgeBlobs): Decode<{ unowned: Uno
     }),
   );
 }
+
+export const decodeUsage = decoder<{ usage: ProjectUsage }>(
+  'usage of a project',
+  matches({
+    usage: matches<ProjectUsage>({
+      imageSizeTotalBytes: isCount,
+      imageStageTotalBytes: isCount,
+      imageCountTotal: isCount,
+      imageCountUploading: isCount,
+    }),
+  }),
+);
 
 export const decodeSweepClaim = decoder<{ claimed: boolean }>(
   'claim of a sweep',

@@ -22,6 +22,7 @@ import {
   type JudgeBlobs,
   type ListRemovals,
   type LocationRemoval,
+  type ProjectUsage,
   type PutMember,
   type RecordHashes,
   type ReplaceMembers,
@@ -54,6 +55,7 @@ import {
   decodeSweepClaim,
   decodeUnownedBlobs,
   decodeUpload,
+  decodeUsage,
 } from './answer-checks';
 import type { CallContext, Registry } from './registry';
 import { RegistryTransport, type RegistryClientOptions } from './registry-transport';
@@ -543,6 +545,20 @@ export class HttpRegistry implements Registry {
       context,
     );
     return claimed;
+  }
+
+  async getUsage(context: CallContext): Promise<ProjectUsage> {
+    const { usage } = await this.transport.send(
+      {
+        operation: 'getUsage',
+        kind: 'read',
+        method: 'GET',
+        path: '/v1/quota-usage',
+        decode: decodeUsage,
+      },
+      context,
+    );
+    return usage;
   }
 
   private async endDeletion(

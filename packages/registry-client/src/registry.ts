@@ -21,6 +21,7 @@ import type {
   JudgeBlobs,
   ListRemovals,
   LocationRemoval,
+  ProjectUsage,
   PutMember,
   RecordHashes,
   ReplaceMembers,
@@ -294,4 +295,11 @@ export interface Registry {
    * @throws as judgeBlobs.
    */
   claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean>;
+
+  /**
+   * What the images of the caller's project take of its limits. Data counts until it is gone, also
+   * after the deletion of its image began.
+   * @throws `project_required` for a caller without one.
+   */
+  getUsage(context: CallContext): Promise<ProjectUsage>;
 }

@@ -3,6 +3,7 @@ import type { DataPlace } from '../data-place';
 import type { Identity } from '../identity';
 import { MAX_INT32, VISIBILITIES } from '../image';
 import { IMAGE_STATUSES } from '../image-status';
+import type { ProjectLimits } from '../project-limits';
 import { isCanonicalUuid, isPrototypeName } from '../text';
 import { bytes, int32, quota, text, uuid } from './schema-parts';
 import type {
@@ -59,12 +60,20 @@ const imageFields = {
   hidden: Joi.boolean(),
 };
 
+const limits = Joi.object<ProjectLimits>({
+  imageSizeTotalBytes: bytes.allow(null),
+  imageStageTotalBytes: bytes.allow(null),
+  imageCountTotal: quota,
+  imageCountUploading: quota,
+});
+
 export const beginUploadSchema = Joi.object<BeginUpload>({
   uploadId: uuid.required(),
   node: text(255).required(),
   failureStatus: Joi.string().valid('killed', 'queued').required(),
   expectedSizeBytes: bytes.allow(null).required(),
   storageQuotaBytes: bytes.allow(null).required(),
+  limits,
 });
 
 const dataHash = Joi.object<DataHash>({
@@ -103,6 +112,7 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
     tags: Joi.array().items(text(255)),
   }).required(),
   upload: beginUploadSchema,
+  limits,
   location: externalLocation,
   copyFrom,
   register: registerLocation,
@@ -111,6 +121,7 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
 export const uploadHeartbeatSchema = Joi.object<UploadHeartbeat>({
   bytesReceived: bytes.required(),
   reserveBytes: bytes,
+  limits,
 });
 
 export const commitUploadSchema = Joi.object<CommitUpload>({
@@ -123,6 +134,7 @@ export const commitUploadSchema = Joi.object<CommitUpload>({
   checksum: text(32).required(),
   hashAlgorithm: text(64).required(),
   hashValue: text(128).required(),
+  limits,
 });
 
 export const abandonUploadSchema = Joi.object<AbandonUpload>({
@@ -189,6 +201,7 @@ export const updateImageSchema = Joi.object<UpdateImageRequest>({
   tagQuota: quota,
   ifStatus: Joi.array().items(status),
   unlessPromised: Joi.boolean(),
+  limits,
   location: externalLocation,
   copyFrom,
   register: registerLocation,

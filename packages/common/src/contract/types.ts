@@ -2,9 +2,10 @@ import type { DataPlace } from '../data-place';
 import type { ErrorCode, ErrorDetails } from '../errors';
 import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
 import type { ImageStatus } from '../image-status';
+import type { ProjectLimits } from '../project-limits';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 5 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 6 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -102,6 +103,8 @@ export interface CreateImageRequest extends ExternalData {
   image: NewImage;
   /** Claims the new image for an upload in the same transaction: it starts as `saving`. */
   upload?: BeginUpload;
+  /** Of the owner, for the image and for external data; those for an upload are in `upload`. */
+  limits?: ProjectLimits;
 }
 
 export interface BeginUpload {
@@ -115,6 +118,8 @@ export interface BeginUpload {
   expectedSizeBytes: number | null;
   /** The owner's limit over all images; null for none. */
   storageQuotaBytes: number | null;
+  /** Those of the owner that this upload may not exceed; `imageCountTotal` has no effect. */
+  limits?: ProjectLimits;
 }
 
 export interface UploadLease {
@@ -140,6 +145,8 @@ export interface UploadHeartbeat {
   bytesReceived: number;
   /** Raises the quota reservation to this many bytes; refused with `quota_exceeded`. */
   reserveBytes?: number;
+  /** Limits of bytes which the reservation may not exceed. */
+  limits?: ProjectLimits;
 }
 
 export interface CommitUpload {
@@ -149,6 +156,8 @@ export interface CommitUpload {
   checksum: string;
   hashAlgorithm: string;
   hashValue: string;
+  /** Limits of bytes which the data may not exceed. */
+  limits?: ProjectLimits;
 }
 
 export interface AbandonUpload {
@@ -263,6 +272,8 @@ export interface UpdateImageRequest extends ExternalData {
   locations?: ChangeLocations;
   /** The update is a `conflict` while a copy or a check is promised to the image. */
   unlessPromised?: boolean;
+  /** Of the owner, for data that comes with the update; `imageCountTotal` has no effect. */
+  limits?: ProjectLimits;
 }
 
 /**

@@ -5,10 +5,11 @@ import {
   type ChangeLocations,
   type DataPlace,
   type ImageLocation,
+  type ProjectLimits,
 } from '@glance/common';
 import { sqlText } from '../db/sql';
 import { Accounts, countedBytes } from '../quota/accounts';
-import { checkQuota } from '../quota/usage-repository';
+import { checkBytes } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import type { LockedImage } from './image-repository';
 
@@ -22,6 +23,7 @@ export async function changeLocations(
   repositories: Repositories,
   { row, storedLocations }: LockedImage,
   change: ChangeLocations,
+  limits: ProjectLimits | undefined,
 ): Promise<void> {
   const { images, locations, copies, usage } = repositories;
   const rows = await locations.findActive(row.id);
@@ -36,8 +38,9 @@ export async function changeLocations(
   const size = row.status === 'queued' ? change.sizeBytes : row.size;
   const addedBytes = countedBytes({ status: 'active', size }, added.length);
   const accounts = await Accounts.open(usage, [row.owner]);
-  const current = accounts.usageOf(row.owner);
-  if (current && addedBytes > 0) checkQuota(current, addedBytes, change.storageQuotaBytes);
+  if (addedBytes > 0) {
+    checkBytes(accounts.usageOf(row.owner), addedBytes, change.storageQuotaBytes, limits);
+  }
 
   if (row.status === 'queued') {
     const { checksum, hash } = change;

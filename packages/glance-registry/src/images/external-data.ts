@@ -1,7 +1,7 @@
-import { DomainError, type ExternalData } from '@glance/common';
+import { DomainError, type ExternalData, type ProjectLimits } from '@glance/common';
 import { sqlText } from '../db/sql';
 import { Accounts, countedBytes } from '../quota/accounts';
-import { checkQuota } from '../quota/usage-repository';
+import { checkBytes, checkUploading } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 
 /**
@@ -11,17 +11,19 @@ import type { Repositories } from '../repositories';
  * @throws DomainError `quota_exceeded`; `conflict` when the image is not `queued`.
  */
 export async function attachExternalData(
-  { images, locations, copies, usage }: Repositories,
+  repositories: Repositories,
   imageId: string,
   owner: string | null,
   { location, copyFrom, register }: ExternalData,
+  limits: ProjectLimits | undefined,
 ): Promise<boolean> {
   const data = location ?? copyFrom ?? register;
   if (!data) return false;
+  const { images, locations, copies, usage } = repositories;
   const accounts = await Accounts.open(usage, [owner]);
-  const current = accounts.usageOf(owner);
-  if (current) checkQuota(current, data.sizeBytes ?? 0, data.storageQuotaBytes);
+  checkBytes(accounts.usageOf(owner), data.sizeBytes ?? 0, data.storageQuotaBytes, limits);
   if (copyFrom) {
+    await checkUploading(repositories, owner, imageId, limits);
     await copies.put(imageId, copyFrom);
     return false;
   }

@@ -19,6 +19,7 @@ import type { CallScope, TransactionRunner } from '../db/transaction';
 import { toNumberOrNull } from '../db/values';
 import { requireService } from '../http/require-service';
 import { Accounts, countedBytes } from '../quota/accounts';
+import { checkImageCount } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
 import { listImageRows } from './image-list';
@@ -50,7 +51,7 @@ export class ImageService {
   }
 
   async create(
-    { image, upload, ...data }: CreateImageRequest,
+    { image, upload, limits, ...data }: CreateImageRequest,
     identity: Identity,
     scope: CallScope,
   ): Promise<CreateImageResult> {
@@ -69,9 +70,10 @@ export class ImageService {
       await properties.upsert(id, image.properties ?? []);
       await tags.insert(id, image.tags ?? []);
       const owner = columns['owner'] as string | null;
+      await checkImageCount(repositories, owner, limits);
       const lease =
         upload === undefined ? null : await claimUpload(repositories, id, owner, upload);
-      const activated = await attachExternalData(repositories, id, owner, data);
+      const activated = await attachExternalData(repositories, id, owner, data, limits);
       const record = requireFound(await images.find(id));
       checkPropertiesStored(record, image.properties ?? []);
       await outbox.add('image.create', record);
@@ -110,10 +112,16 @@ export class ImageService {
         await tags.change(imageId, { add: addTags, remove: removeTags, quota: tagQuota });
       }
       if (request.locations) {
-        await changeLocations(repositories, image, request.locations);
+        await changeLocations(repositories, image, request.locations, request.limits);
       }
       const owner = 'owner' in columns ? (columns['owner'] as string | null) : image.row.owner;
-      const activated = await attachExternalData(repositories, imageId, owner, request);
+      const activated = await attachExternalData(
+        repositories,
+        imageId,
+        owner,
+        request,
+        request.limits,
+      );
       const record = requireFound(await images.find(imageId));
       checkPropertiesStored(record, request.properties?.set ?? []);
       await outbox.add('image.update', record);

@@ -1,6 +1,6 @@
 import { DomainError, type BeginUpload, type UploadLease } from '@glance/common';
 import { Accounts } from '../quota/accounts';
-import { checkQuota } from '../quota/usage-repository';
+import { checkBytes, checkStaged, checkUploading } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import type { LeaseKind } from './lease-repository';
 
@@ -10,17 +10,22 @@ import type { LeaseKind } from './lease-repository';
  * @throws DomainError `quota_exceeded`; `conflict` when the upload id was used before.
  */
 export async function claimUpload(
-  { dialect, usage, leases, orphans }: Repositories,
+  repositories: Repositories,
   imageId: string,
   owner: string | null,
   upload: BeginUpload,
   kind: LeaseKind = 'upload',
 ): Promise<UploadLease> {
+  const { dialect, usage, leases, orphans } = repositories;
   const reservedBytes = upload.expectedSizeBytes ?? 0;
   const accounts = await Accounts.open(usage, [owner]);
-  const current = accounts.usageOf(owner);
-  // What a copy takes is reserved as it comes.
-  if (current && kind === 'upload') checkQuota(current, reservedBytes, upload.storageQuotaBytes);
+  // What a copy takes is reserved as it comes, and it is one of those that upload since its promise.
+  if (kind === 'upload') {
+    const { storageQuotaBytes, limits } = upload;
+    checkBytes(accounts.usageOf(owner), reservedBytes, storageQuotaBytes, limits);
+    await checkStaged(repositories, owner, reservedBytes, limits);
+    await checkUploading(repositories, owner, imageId, limits);
+  }
   await accounts.add(owner, { reservedBytes });
   // Nor is a blob remembered whose name it would get, and which a sweep may be about to remove.
   const firstAttempt = !(await leases.existFor(imageId)) && !(await orphans.existFor(imageId));

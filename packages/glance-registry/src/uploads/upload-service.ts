@@ -9,6 +9,7 @@ import {
   type CommitUpload,
   type Identity,
   type ImageRecord,
+  type ProjectLimits,
   type UploadHeartbeat,
   type UploadInfo,
   type UploadLease,
@@ -20,7 +21,7 @@ import { present, requireChangeable, requireFound } from '../images/image-rights
 import type { LockedImage } from '../images/image-repository';
 import { checkMayChange, projectOf } from '../images/visibility';
 import { Accounts, countedBytes } from '../quota/accounts';
-import { checkQuota } from '../quota/usage-repository';
+import { checkBytes } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import { claimUpload } from './claim-upload';
 import { endLease } from './end-lease';
@@ -75,7 +76,7 @@ export class UploadService {
       const reservedBytes = Math.max(lease.reservedBytes, beat.reserveBytes ?? 0);
       if (reservedBytes > lease.reservedBytes) {
         const accounts = await Accounts.open(usage, [lease.owner]);
-        checkLeaseQuota(accounts, lease, reservedBytes);
+        checkLeaseQuota(accounts, lease, reservedBytes, beat.limits);
         await accounts.add(lease.owner, { reservedBytes: reservedBytes - lease.reservedBytes });
       }
       if (!(await leases.prolong(uploadId, beat.bytesReceived, reservedBytes))) {
@@ -105,7 +106,7 @@ export class UploadService {
       }
       if (lease.state !== 'live' || !lease.inTime) throw fenced(imageId, uploadId);
       const accounts = await Accounts.open(usage, [lease.owner, row.owner]);
-      checkLeaseQuota(accounts, lease, commit.sizeBytes);
+      checkLeaseQuota(accounts, lease, commit.sizeBytes, commit.limits);
       // The one statement that decides: this image, still waiting, under this very upload.
       const activated = await images.transition(
         row.id,
@@ -211,11 +212,16 @@ function checkMayUse(
   checkMayChange(identity, image);
 }
 
-function checkLeaseQuota(accounts: Accounts, lease: Lease, bytes: number): void {
+function checkLeaseQuota(
+  accounts: Accounts,
+  lease: Lease,
+  bytes: number,
+  limits: ProjectLimits | undefined,
+): void {
   const usage = accounts.usageOf(lease.owner);
   if (!usage) return;
   const others = { ...usage, reservedBytes: usage.reservedBytes - lease.reservedBytes };
-  checkQuota(others, bytes, lease.quotaLimitBytes);
+  checkBytes(others, bytes, lease.quotaLimitBytes, limits);
 }
 
 function notUploadable({ row }: LockedImage): DomainError {

@@ -50,6 +50,8 @@ import {
   type ListRemovals,
   type LocationRemoval,
   type MemberStatus,
+  type ProjectLimits,
+  type ProjectUsage,
   type PutMember,
   type RecordHashes,
   type ReplaceMembers,
@@ -102,6 +104,12 @@ import {
   endFakeRemoval,
   listFakeRemovals,
 } from './fake-locations';
+import {
+  checkFakeImageCount,
+  checkFakeStaged,
+  checkFakeUploading,
+  fakeUsageOf,
+} from './fake-limits';
 import { FakeBlobs } from './fake-blobs';
 import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
@@ -168,7 +176,12 @@ export class FakeRegistry implements Registry {
 
   async createImage(request: CreateImageRequest, context: CallContext): Promise<CreateImageResult> {
     await this.enter(context);
-    const { image: wanted, upload: begin, ...data } = checkAgainst(createImageSchema, request);
+    const {
+      image: wanted,
+      upload: begin,
+      limits,
+      ...data
+    } = checkAgainst(createImageSchema, request);
     if (context.identity.readOnly) throw readOnly();
     if (begin !== undefined && !context.identity.isAdmin && !context.identity.projectId) {
       throw new DomainError('forbidden', 'Only a member of a project may upload an image.');
@@ -190,8 +203,9 @@ export class FakeRegistry implements Registry {
       removals: [],
       beforeDeletion: null,
     };
+    checkFakeImageCount(image.record.owner, limits, this.images.values());
+    this.checkExternalQuota(data, image.record, limits);
     const lease = begin === undefined ? null : this.claim(image, begin);
-    this.checkExternalQuota(data, image.record.owner);
     this.attach(image, data);
     this.images.set(id, image);
     return { image: present(image.record, context.identity), lease };
@@ -216,14 +230,19 @@ export class FakeRegistry implements Registry {
     const properties =
       changes.properties && changedProperties(record, changes.properties, changes.propertyQuota);
     const tags = changedTags(record, changes);
-    this.checkExternalQuota(changes, owner);
+    this.checkExternalQuota(changes, { id: record.id, owner }, changes.limits);
     const { locations } = changes;
     if (locations) {
       checkLocationChange(image, locations);
       const quotaBytes = locations.storageQuotaBytes;
       const bytes = addedBytes(image, locations);
       if (bytes > 0) {
-        checkQuota({ owner, quotaBytes }, bytes, this.images.values(), this.uploads.values());
+        checkQuota(
+          { owner, quotaBytes, limits: changes.limits },
+          bytes,
+          this.images.values(),
+          this.uploads.values(),
+        );
       }
     }
     Object.assign(record, allowedFields(changes.fields ?? {}, context.identity));
@@ -296,12 +315,12 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<UploadLease> {
     await this.enter(context);
-    const { reserveBytes } = checkAgainst(uploadHeartbeatSchema, beat);
+    const { reserveBytes, limits } = checkAgainst(uploadHeartbeatSchema, beat);
     const { upload } = this.uploadOf(imageId, uploadId, context.identity);
     if (upload.state !== 'live') throw fenced(upload);
     upload.expiresAtMs = this.nowMs() + LEASE_SECONDS * 1_000;
     if (reserveBytes !== undefined && reserveBytes > upload.reservedBytes) {
-      this.checkQuota(upload, reserveBytes);
+      this.checkQuota({ ...upload, limits }, reserveBytes);
       upload.reservedBytes = reserveBytes;
     }
     return leaseOf(upload);
@@ -314,7 +333,9 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<ImageRecord> {
     await this.enter(context);
-    const { location, ...result } = structuredClone(checkAgainst(commitUploadSchema, request));
+    const { location, limits, ...result } = structuredClone(
+      checkAgainst(commitUploadSchema, request),
+    );
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
     const { record } = image;
     if (record.deleted) {
@@ -324,7 +345,7 @@ export class FakeRegistry implements Registry {
     }
     if (upload.state === 'committed') return present(record, context.identity);
     if (upload.state !== 'live' || image.uploadId !== uploadId) throw fenced(upload);
-    this.checkQuota(upload, result.sizeBytes);
+    this.checkQuota({ ...upload, limits }, result.sizeBytes);
     transition(image, 'active');
     Object.assign(record, result);
     record.locations.push({ id: this.nextLocationId++, ...location, status: 'active' });
@@ -582,6 +603,13 @@ export class FakeRegistry implements Registry {
     return true;
   }
 
+  async getUsage(context: CallContext): Promise<ProjectUsage> {
+    await this.enter(context);
+    const { projectId } = context.identity;
+    if (!projectId) throw new DomainError('project_required', 'Only a project has usage.');
+    return fakeUsageOf(projectId, this.images.values());
+  }
+
   /** Every call starts here: the caller may be gone, and leases may have run out. */
   private async enter({ signal }: CallContext): Promise<void> {
     await Promise.resolve();
@@ -641,16 +669,18 @@ export class FakeRegistry implements Registry {
   /** @throws `quota_exceeded`. Nothing has changed then. */
   private checkExternalQuota(
     { location, copyFrom, register }: ExternalData,
-    owner: string | null,
+    { id, owner }: Pick<ImageRecord, 'id' | 'owner'>,
+    limits: ProjectLimits | undefined,
   ): void {
     const data = location ?? copyFrom ?? register;
     if (!data) return;
     checkQuota(
-      { owner, quotaBytes: data.storageQuotaBytes },
+      { owner, quotaBytes: data.storageQuotaBytes, limits },
       data.sizeBytes ?? 0,
       this.images.values(),
       this.uploads.values(),
     );
+    if (copyFrom) checkFakeUploading(owner, limits, this.allBut(id));
   }
 
   private attach(image: FakeImage, { location, copyFrom, register }: ExternalData): void {
@@ -689,7 +719,12 @@ export class FakeRegistry implements Registry {
       quotaBytes: begin.storageQuotaBytes,
       expiresAtMs: this.nowMs() + LEASE_SECONDS * 1_000,
     };
-    if (kind === 'upload') this.checkQuota(upload, upload.reservedBytes);
+    if (kind === 'upload') {
+      const { limits } = begin;
+      this.checkQuota({ ...upload, limits }, upload.reservedBytes);
+      checkFakeStaged(record.owner, upload.reservedBytes, limits, this.images.values());
+      checkFakeUploading(record.owner, limits, this.allBut(record.id));
+    }
     if (this.uploads.has(begin.uploadId)) throw conflict(record.id);
     const uploads = [...this.uploads.values()];
     const firstAttempt =
@@ -732,7 +767,16 @@ export class FakeRegistry implements Registry {
     }
   }
 
-  private checkQuota(upload: FakeUpload, bytes: number): void {
+  private allBut(imageId: string): FakeImage[] {
+    return [...this.images.values()].filter(({ record }) => record.id !== imageId);
+  }
+
+  private checkQuota(
+    upload: Pick<FakeUpload, 'uploadId' | 'owner' | 'quotaBytes'> & {
+      limits: ProjectLimits | undefined;
+    },
+    bytes: number,
+  ): void {
     checkQuota(upload, bytes, this.images.values(), this.uploads.values());
   }
 

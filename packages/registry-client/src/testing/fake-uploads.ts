@@ -1,4 +1,11 @@
-import { DomainError, type BeginUpload, type UploadLease, type UploadState } from '@glance/common';
+import {
+  checkProjectLimit,
+  DomainError,
+  type BeginUpload,
+  type ProjectLimits,
+  type UploadLease,
+  type UploadState,
+} from '@glance/common';
 import type { FakeImage } from './fake-image';
 
 export const LEASE_SECONDS = 90;
@@ -33,13 +40,16 @@ export function fenced({ imageId, uploadId }: FakeUpload): DomainError {
  * until they have ended (reliability sheet §4, D2 and D4).
  */
 export function checkQuota(
-  upload: Pick<FakeUpload, 'owner' | 'quotaBytes'>,
+  upload: Pick<FakeUpload, 'owner' | 'quotaBytes'> & {
+    uploadId?: string;
+    limits?: ProjectLimits | undefined;
+  },
   bytes: number,
   images: Iterable<FakeImage>,
   uploads: Iterable<FakeUpload>,
 ): void {
   // What belongs to no project is nobody's quota.
-  if (upload.quotaBytes === null || upload.owner === null) return;
+  if (upload.owner === null) return;
   let usedBytes = 0;
   for (const { record, beforeDeletion, removals } of images) {
     const { owner, sizeBytes, locations } = beforeDeletion ?? record;
@@ -47,11 +57,13 @@ export function checkQuota(
     usedBytes += (sizeBytes ?? 0) * (locations.length + removals.length);
   }
   for (const other of uploads) {
-    if (other !== upload && other.owner === upload.owner) usedBytes += other.reservedBytes;
+    if (other.uploadId !== upload.uploadId && other.owner === upload.owner)
+      usedBytes += other.reservedBytes;
   }
-  if (usedBytes + bytes > upload.quotaBytes) {
+  if (upload.quotaBytes !== null && usedBytes + bytes > upload.quotaBytes) {
     throw new DomainError('quota_exceeded', 'The storage quota is exceeded.', {
       details: { limitBytes: upload.quotaBytes, usedBytes, requestedBytes: bytes },
     });
   }
+  checkProjectLimit('imageSizeTotalBytes', upload.limits, usedBytes, bytes);
 }

@@ -16,6 +16,7 @@ import { listOrderCases } from './contract/list-order-cases';
 import { listScopeCases } from './contract/list-scope-cases';
 import { locationCases } from './contract/location-cases';
 import { memberCases } from './contract/member-cases';
+import { limitCases } from './contract/limit-cases';
 import { quotaCases } from './contract/quota-cases';
 import { sharedImageCases } from './contract/shared-image-cases';
 import { statusCases } from './contract/status-cases';
@@ -60,6 +61,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('checks of locations', () => checkCases(newWorld));
     describe('changing locations', () => locationCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
+    describe('limits of a project', () => limitCases(newWorld));
     describe('sharing', () => memberCases(newWorld));
     describe('members of shared images', () => sharedImageCases(newWorld));
     describe('blobs of a store', () => blobCases(newWorld));
