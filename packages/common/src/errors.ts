@@ -43,6 +43,8 @@ export const ERROR_CODES = [
   'store_source_unusable',
   'store_failed',
   'identity_unavailable',
+  /** The identity service does not tell this service what it has to know. */
+  'identity_refused',
   'registry_unavailable',
   'registry_refused',
   'database_unavailable',

@@ -6,6 +6,7 @@ import type { ExternalSources } from './images/external-sources';
 import type { ImageCopier } from './images/image-copier';
 import type { LocationHasher } from './images/location-hasher';
 import type { ImageUploader } from './images/upload-image';
+import type { LimitSource } from './limits/project-limits';
 import type { Policy } from './policy/policy';
 import type { PropertyProtections } from './policy/property-protections';
 
@@ -22,6 +23,7 @@ export interface ApiParts {
   hasher: LocationHasher;
   /** Bytes that the images of one project may take; null for no limit. */
   storageQuotaBytes: number | null;
+  limits: LimitSource;
   logger: Logger;
   /** Where files that options name are looked for. */
   configDirectories: readonly string[];

@@ -20,6 +20,8 @@ import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
 import { ImageUploader } from './images/upload-image';
+import { createLimits } from './limits/create-limits';
+import { LIMITS_NEED } from './limits/keystone-limits';
 import { readAccessRules } from './policy/access-rules';
 import { storeSettings } from './store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
@@ -65,13 +67,15 @@ export async function createApi(
   );
   const authentication = createAuthenticator(config, environment);
   const registry = overrides.registry ?? createRegistryClient(config, environment);
-  await refuseForeignRegistry(registry);
+  const need = options.use_keystone_limits ? LIMITS_NEED : undefined;
+  await refuseForeignRegistry(registry, need);
+  const limits = createLimits(config, registry, environment);
   const stores = overrides.stores ?? (await StoreSet.create(storeSettings(config, warn), { warn }));
   const hashPool = new HashPool(transfer.hash_threads);
   const readiness = new Readiness(
     {
       registry: async () => {
-        await askContract(registry, READINESS_TIMEOUT_MS);
+        await askContract(registry, READINESS_TIMEOUT_MS, need);
       },
       [`store ${stores.defaultStore.id}`]: () => stores.checkReadiness(),
     },
@@ -79,7 +83,7 @@ export async function createApi(
   );
 
   const node = `${os.hostname()}:${process.pid}`;
-  const storageQuotaBytes = options.user_storage_quota === 0 ? null : options.user_storage_quota;
+  const { storageQuotaBytes } = limits;
   const uploader = new ImageUploader({
     registry,
     hashPool,
@@ -102,6 +106,7 @@ export async function createApi(
     logger: logger.child('copy'),
     node,
     storageQuotaBytes,
+    limits: limits.source,
     concurrency: config.copy_from.concurrency,
     maxAttempts: config.copy_from.attempts,
     retrySeconds: config.copy_from.retry_interval,
@@ -127,6 +132,7 @@ export async function createApi(
     copier,
     hasher,
     storageQuotaBytes,
+    limits: limits.source,
     logger,
     configDirectories: environment.configDirectories,
     shutdown,
@@ -181,24 +187,29 @@ export async function createApi(
       await Promise.all([copier.close(), hasher.close()]);
       await hashPool.close();
       authentication.close();
+      limits.close();
       if (registry instanceof HttpRegistry) registry.close();
       if (!overrides.stores) await stores.close();
     },
   };
 }
 
-async function askContract(registry: Registry, timeoutMs: number): Promise<void> {
-  await checkContract(registry, {
-    identity: SERVICE_IDENTITY,
-    requestId: newRequestId(),
-    timeoutMs,
-  });
+async function askContract(
+  registry: Registry,
+  timeoutMs: number,
+  need: typeof LIMITS_NEED | undefined,
+): Promise<void> {
+  const context = { identity: SERVICE_IDENTITY, requestId: newRequestId(), timeoutMs };
+  await checkContract(registry, context, need);
 }
 
 /** A registry that is there and will not work with this service stops the start (design §3). */
-async function refuseForeignRegistry(registry: Registry): Promise<void> {
+async function refuseForeignRegistry(
+  registry: Registry,
+  need: typeof LIMITS_NEED | undefined,
+): Promise<void> {
   try {
-    await askContract(registry, START_TIMEOUT_MS);
+    await askContract(registry, START_TIMEOUT_MS, need);
   } catch (error) {
     if (isDomainError(error, 'registry_refused')) throw error;
   }

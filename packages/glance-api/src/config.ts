@@ -14,6 +14,7 @@ import {
 } from '@glance/service-kit';
 import { STORE_TYPES } from '@glance/stores';
 import os from 'node:os';
+import { LIMIT_OPTIONS } from './limits/limit-options';
 import { keystoneAccessOptions } from './keystone/keystone-options';
 import { storeOptions } from './store-settings';
 
@@ -72,6 +73,10 @@ export const API_OPTIONS = {
     user_storage_quota: byteSizeOption({
       help: 'Bytes that the images of one project may take in all; 0 for no limit.',
       default: 0,
+    }),
+    use_keystone_limits: booleanOption({
+      help: 'Limit what the images of a project take by what is registered in Keystone for image_size_total, image_stage_total (MiB), image_count_total and image_count_uploading, read as [oslo_limit] says. What is not registered is 0. user_storage_quota has no effect then.',
+      default: false,
     }),
     image_property_quota: integerOption({
       help: 'Custom properties an image may have; -1 for no limit.',
@@ -193,6 +198,7 @@ export const API_OPTIONS = {
       deprecatedName: 'memcache_servers',
     }),
   },
+  oslo_limit: LIMIT_OPTIONS,
   oslo_policy: {
     policy_file: textOption({
       help: 'Policy rules in YAML or JSON, over the built-in ones; a relative name is looked for beside the configuration file. Read again when it changes. Unset: policy.yaml, else policy.json, if there is one.',

@@ -392,7 +392,8 @@ describe('HttpRegistry', () => {
     it('accepts a registry of the same major version', async () => {
       const info = { contract: { ...CONTRACT_VERSION, minor: 99 }, release: '9' };
       await play(json(200, info));
-      await expect(checkContract(registry, context)).resolves.toEqual(info);
+      const need = { minor: 99, what: 'some_option' };
+      await expect(checkContract(registry, context, need)).resolves.toEqual(info);
     });
 
     it('refuses one of another major version and names both', async () => {
@@ -403,6 +404,16 @@ describe('HttpRegistry', () => {
         message: expect.stringMatching(
           `release 9.9.*version ${major}.3 .*needs ${CONTRACT_VERSION.major}.x`,
         ) as string,
+      });
+    });
+
+    it('refuses one that came before what is needed of it, and says what for', async () => {
+      const { major, minor } = CONTRACT_VERSION;
+      const need = { minor, what: 'some_option' };
+      await play(json(200, { contract: { major, minor: minor - 1 }, release: '0.9' }));
+      await expect(checkContract(registry, context, need)).rejects.toMatchObject({
+        code: 'registry_refused',
+        message: expect.stringContaining(`some_option needs ${major}.${minor}`) as string,
       });
     });
   });

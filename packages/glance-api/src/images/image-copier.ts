@@ -9,6 +9,7 @@ import {
 import type { CallContext, Registry } from '@glance/registry-client';
 import { newRequestId, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
 import { ExternalBody } from '../transfer/external-body';
 import { CopySource } from './copy-source';
 import type { ImageUploader } from './upload-image';
@@ -21,6 +22,7 @@ export interface CopierOptions {
   /** Names this process in leases. */
   node: string;
   storageQuotaBytes: number | null;
+  limits: LimitSource;
   /** Copies at a time in this process. */
   concurrency: number;
   maxAttempts: number;
@@ -109,7 +111,7 @@ export class ImageCopier {
   }
 
   private async carryOut(copy: ClaimedCopy, context: CallContext): Promise<void> {
-    const { logger, uploader, stores, timeoutMs } = this.options;
+    const { logger, uploader, stores, limits, timeoutMs } = this.options;
     const { image, lease, attempt, check } = copy;
     const about = { image: image.id, upload: lease.uploadId, attempt };
     const what = check ? 'check of a location' : 'copy';
@@ -126,6 +128,8 @@ export class ImageCopier {
           hash: check,
           announcedBytes: image.sizeBytes || undefined,
           reserves: 'as it comes',
+          limits: async () => (await imageLimits(limits, image.owner)).limits,
+          isLimited: limits !== NO_LIMITS,
           context,
           signal: this.stopping.signal,
           copyEnd,

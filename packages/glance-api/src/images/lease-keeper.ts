@@ -1,4 +1,9 @@
-import { isDomainError, type DomainError, type UploadLease } from '@glance/common';
+import {
+  isDomainError,
+  type DomainError,
+  type ProjectLimits,
+  type UploadLease,
+} from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 
@@ -12,6 +17,8 @@ export interface KeptLease {
   imageId: string;
   lease: UploadLease;
   bytesReceived(): number;
+  /** Of the owner of the image; undefined for none. */
+  limits(): ProjectLimits | undefined;
   /** The lease is lost: this process may not finish the upload. */
   onLost(error: DomainError): void;
 }
@@ -54,12 +61,14 @@ export class LeaseKeeper {
 
   private async beat(reserveBytes?: number): Promise<void> {
     const { registry, imageId, lease, context } = this.kept;
+    const limits = this.kept.limits();
     await registry.heartbeat(
       imageId,
       lease.uploadId,
       {
         bytesReceived: this.kept.bytesReceived(),
         ...(reserveBytes === undefined ? {} : { reserveBytes }),
+        ...(reserveBytes === undefined || limits === undefined ? {} : { limits }),
       },
       context,
     );

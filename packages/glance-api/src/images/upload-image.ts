@@ -10,6 +10,7 @@ import {
   type BeginUploadResult,
   type DataHash,
   type ImageRecord,
+  type ProjectLimits,
   type UploadLease,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
@@ -48,6 +49,8 @@ export interface UploadRequest {
   /** Bytes of the disk in the image when the data has so many; null for not known. */
   virtualSizeOf?: (image: ImageRecord, sizeBytes: number) => number | null;
   failureStatus: BeginUpload['failureStatus'];
+  /** Of the image's owner. */
+  limits: ProjectLimits | undefined;
   context: CallContext;
   /** Takes the image for this attempt: it is `saving` under a lease afterwards. */
   claim(upload: BeginUpload): Promise<BeginUploadResult>;
@@ -70,6 +73,10 @@ export interface Transfer {
   announcedBytes: number | undefined;
   /** Whether the lease holds the announced bytes of the quota, or more is taken as bytes come. */
   reserves: 'announced' | 'as it comes';
+  /** Of the image's owner; undefined where none are kept. Asked when the image is claimed. */
+  limits(): Promise<ProjectLimits | undefined>;
+  /** Whether there may be limits. */
+  isLimited: boolean;
   context: CallContext;
   /** Called when bytes may come. */
   begin?(): void;
@@ -89,7 +96,7 @@ export class ImageUploader {
 
   /** @throws DomainError that says why nothing was stored. */
   async upload(upload: UploadRequest): Promise<ImageRecord> {
-    const { request, response, unwrap, virtualSizeOf } = upload;
+    const { request, response, unwrap, virtualSizeOf, limits } = upload;
     const announcedBytes = upload.sizeBytes ?? (unwrap ? undefined : contentLength(request));
 
     const { image, lease } = await upload.claim({
@@ -98,6 +105,7 @@ export class ImageUploader {
       failureStatus: upload.failureStatus,
       expectedSizeBytes: announcedBytes ?? null,
       storageQuotaBytes: this.options.storageQuotaBytes,
+      ...(limits ? { limits } : {}),
     });
 
     const { imageId, store, sizeBytes, md5, hash, context } = upload;
@@ -115,6 +123,8 @@ export class ImageUploader {
         ...(virtualSizeOf ? { virtualSizeOf: (bytes) => virtualSizeOf(image, bytes) } : {}),
         announcedBytes,
         reserves: announcedBytes === undefined ? 'as it comes' : 'announced',
+        limits: () => Promise.resolve(limits),
+        isLimited: limits !== undefined,
         context,
         begin: () => continueBody(request, response),
       },
@@ -131,13 +141,15 @@ export class ImageUploader {
     const { imageId, context, announcedBytes } = transfer;
     // Not AbortSignal.any: a signal that lives as long as the process remembers all it was part of.
     const endings = [this.options.shutdown, transfer.signal].filter((each) => each !== undefined);
+    const isLimited = transfer.isLimited || this.options.storageQuotaBytes !== null;
+    let limits: ProjectLimits | undefined;
     const source: UploadSource = new UploadSource(transfer.body(), hashPool, {
       maxBytes: this.options.imageSizeCapBytes,
       tooLargeMessage: `Denying attempt to upload image larger than ${this.options.imageSizeCapBytes} bytes.`,
       sizeBytes: transfer.sizeBytes,
       md5: transfer.md5,
       hash: transfer.hash,
-      ...(this.options.storageQuotaBytes !== null && transfer.reserves === 'as it comes'
+      ...(isLimited && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),
     });
@@ -148,6 +160,7 @@ export class ImageUploader {
       imageId,
       lease,
       bytesReceived: () => source.bytesReceived,
+      limits: () => limits,
       onLost: (error) => source.abort(error),
     });
     const onShutdown = (): void => {
@@ -159,6 +172,7 @@ export class ImageUploader {
     let added: AddedBlob | undefined;
     try {
       failPoint('U1');
+      limits = await transfer.limits();
       transfer.begin?.();
       added = await transfer.destination().add({
         imageId,
@@ -180,6 +194,7 @@ export class ImageUploader {
           checksum: md5,
           hashAlgorithm,
           hashValue,
+          ...(limits ? { limits } : {}),
         },
         context,
       );

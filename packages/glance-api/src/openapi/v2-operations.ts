@@ -66,6 +66,10 @@ export const V2_LIST_PARAMETERS: readonly Parameter[] = [
   query('changes-since', 'Refused: API v1 has it.'),
 ];
 
+const limitUsage = (description: string) => ({
+  ...object({ usage: INTEGER, limit: { ...INTEGER, description: '-1: none' } }, ['usage', 'limit']),
+  description,
+});
 const none = (summary: string): Operation => ({ summary, success: {} });
 const uploadHeaders = [
   header(
@@ -252,7 +256,19 @@ export const V2_OPERATIONS: Operations = {
   '/info/usage': {
     get: {
       summary: 'What the project uses of its limits',
-      success: { 200: json('No limits are kept in Keystone', { type: 'object' }) },
+      success: {
+        200: json(
+          'By limit; nothing where no limits are kept in Keystone',
+          object({
+            usage: object({
+              image_size_total: limitUsage('MiB of data'),
+              image_stage_total: limitUsage('MiB of data being staged or imported'),
+              image_count_total: limitUsage('Images'),
+              image_count_uploading: limitUsage('Images whose data is coming in'),
+            }),
+          }),
+        ),
+      },
     },
   },
   '/info/stores': { get: none('The stores of a site with several: 404 on others') },

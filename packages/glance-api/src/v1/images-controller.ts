@@ -24,6 +24,7 @@ import { openImageData } from '../images/open-image-data';
 import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
 import type { ImageUploader } from '../images/upload-image';
+import { imageLimits, type LimitSource } from '../limits/project-limits';
 import type { PolicyTarget } from '../policy/check';
 import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
@@ -61,6 +62,7 @@ export interface ImagesControllerOptions {
   imageSizeCapBytes: number;
   /** Null for no limit. */
   storageQuotaBytes: number | null;
+  limits: LimitSource;
   /** Null for no limit. */
   propertyQuota: number | null;
   delayedDelete: boolean;
@@ -124,7 +126,8 @@ export class ImagesController {
     const { registry, uploader, policy } = this.options;
     const identity = requireWriter(req);
     const meta = this.decode(req);
-    const target = newImageTarget(ownerAndVisibility(meta, identity), identity);
+    const { owner, visibility } = ownerAndVisibility(meta, identity);
+    const target = newImageTarget({ owner, visibility }, identity);
     policy.enforce('add_image', identity, target);
     if (meta.isPublic) policy.enforce('publicize_image', identity, target);
     const sources = namedSources(req, meta);
@@ -147,8 +150,9 @@ export class ImagesController {
     if (external !== undefined) {
       if (source.kind === 'location') this.checkFormats(meta.diskFormat, meta.containerFormat);
       const data = await this.externalData(source, external, store, meta.sizeBytes, meta);
+      const limits = await imageLimits(this.options.limits, owner);
       const created = await registry.createImage(
-        { image: { ...image, ...data.fields }, ...data.data },
+        { image: { ...image, ...data.fields }, ...data.data, ...limits },
         context,
       );
       if (source.kind === 'copy') this.options.copier.begin(created.image.id);
@@ -157,11 +161,14 @@ export class ImagesController {
     }
     if (source.kind === 'none') {
       const status = meta.sizeBytes === 0 ? ('active' as const) : ('queued' as const);
-      const created = await registry.createImage({ image: { ...image, status } }, context);
+      const limits = await imageLimits(this.options.limits, owner);
+      const request = { image: { ...image, status }, ...limits };
+      const created = await registry.createImage(request, context);
       this.answerCreated(req, res, created.image);
       return;
     }
     this.checkUpload(req, meta.diskFormat, meta.containerFormat);
+    const limits = await imageLimits(this.options.limits, owner);
     const uploaded = await uploader.upload({
       imageId: image.id,
       request: req,
@@ -169,9 +176,10 @@ export class ImagesController {
       store,
       ...announced(meta.sizeBytes, meta.checksum),
       failureStatus: 'killed',
+      limits: limits.limits,
       context,
       claim: async (upload) => {
-        const created = await registry.createImage({ image, upload }, context);
+        const created = await registry.createImage({ image, upload, ...limits }, context);
         if (!created.lease) throw new DomainError('internal', 'The registry gave no lease');
         return { image: created.image, lease: created.lease };
       },
@@ -205,6 +213,7 @@ export class ImagesController {
     if (external !== undefined && stored.status !== 'queued') {
       throw invalidRequest('Attempted to update Location field for an image not in queued status.');
     }
+    const owner = identity.isAdmin && meta.owner !== undefined ? meta.owner : stored.owner;
     const context = contextOf(req);
     const purge = source.kind !== 'body' && wantsPurge(req);
     const request: UpdateImageRequest = {
@@ -233,7 +242,12 @@ export class ImagesController {
       const fields = { ...request.fields, ...data.fields };
       const updated = await registry.updateImage(
         stored.id,
-        { ...request, fields, ...data.data },
+        {
+          ...request,
+          fields,
+          ...data.data,
+          ...(await imageLimits(this.options.limits, owner)),
+        },
         context,
       );
       if (source.kind === 'copy') this.options.copier.begin(updated.id);
@@ -241,6 +255,7 @@ export class ImagesController {
       return;
     }
     this.checkUpload(req, ...formats);
+    const { limits } = await imageLimits(this.options.limits, owner);
     const updated = await registry.updateImage(
       stored.id,
       { ...request, ifStatus: ['queued'] },
@@ -253,6 +268,7 @@ export class ImagesController {
       store,
       ...announced(updated.sizeBytes ?? undefined, updated.checksum),
       failureStatus: 'killed',
+      limits,
       context,
       claim: (upload) => registry.beginUpload(updated.id, upload, context),
     });

@@ -21,7 +21,7 @@ import { TagsController } from './tags-controller';
 export async function createV2(parts: ApiParts): Promise<Router> {
   const { config, registry, policy, protections, logger, externalSources } = parts;
   const { DEFAULT: options, transfer } = config;
-  const { storageQuotaBytes } = parts;
+  const { storageQuotaBytes, limits } = parts;
   const tagQuota = limitOf(options.image_tag_quota);
   const formats = formatsOf(config);
   const declared = await readDeclaredProperties(parts.configDirectories, formats);
@@ -61,7 +61,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
     tags: new TagsController({ registry, policy, tagQuota }),
     actions: new ActionsController({ registry, policy }),
     cache: new CacheController({ registry, policy }),
-    discovery: new DiscoveryController({ registry, policy }),
+    discovery: new DiscoveryController({ registry, policy, limits }),
     schemas: publishedSchemas(schemas),
     locations: new LocationsController({ ...parts, secureHash: options.do_secure_hash }),
   });

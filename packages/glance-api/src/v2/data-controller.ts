@@ -15,6 +15,7 @@ import { requireWriter } from '../auth/require-writer';
 import { encodeHeaderValue } from '../http/header-value';
 import { activeLocations, openImageData } from '../images/open-image-data';
 import type { ImageUploader } from '../images/upload-image';
+import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import { FORM_DATA } from '../transfer/form-body';
@@ -32,6 +33,7 @@ export interface DataControllerOptions {
   stores: StoreSet;
   uploader: ImageUploader;
   policy: Policy;
+  limits: LimitSource;
   logger: Logger;
   imageSizeCapBytes: number;
   /** Milliseconds without progress after which a client that downloads is given up. */
@@ -58,6 +60,7 @@ export class DataController {
       );
     }
     const context = contextOf(req);
+    const { limits } = await imageLimits(this.options.limits, image.owner);
     await uploader.upload({
       imageId: image.id,
       request: req,
@@ -69,6 +72,7 @@ export class DataController {
       unwrap,
       virtualSizeOf,
       failureStatus: 'queued',
+      limits,
       context,
       claim: async (upload) => {
         try {

@@ -1,7 +1,16 @@
-import { DomainError } from '@glance/common';
+import {
+  DomainError,
+  MIB,
+  PROJECT_LIMIT_NAMES,
+  type ProjectLimitName,
+  type ProjectLimits,
+  type ProjectUsage,
+} from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
+import { contextOf } from '../auth/call-context';
+import type { LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import { answerJson } from './answer';
@@ -10,6 +19,7 @@ import { findImage } from './find-image';
 export interface DiscoveryControllerOptions {
   registry: Registry;
   policy: Policy;
+  limits: LimitSource;
 }
 
 /** What clients ask to learn what this site can do (api-v2 sheet §10). Each method is one route. */
@@ -31,9 +41,12 @@ export class DiscoveryController {
     throw new DomainError('not_found', 'Multi backend is not supported at this site.');
   };
 
-  /** No limits are kept in Keystone. */
-  usage = (_req: Request, res: Response): void => {
-    answerJson(res, { usage: {} });
+  /** Of the caller's project; nothing when there are no limits to use. */
+  usage = async (req: Request, res: Response): Promise<void> => {
+    const { registry, limits: source } = this.options;
+    const limits = await source.limitsOf(identityOf(req).projectId);
+    const usage = limits && usageView(limits, await registry.getUsage(contextOf(req)));
+    answerJson(res, { usage: usage ?? {} });
   };
 
   /** Nothing is done in tasks. */
@@ -48,4 +61,22 @@ export class DiscoveryController {
     }
     answerJson(res, { tasks: [] });
   };
+}
+
+/** Data in whole MiB; -1 where there is no limit, as Keystone says it. */
+function usageView(limits: ProjectLimits, usage: ProjectUsage) {
+  const shown = (name: ProjectLimitName, amount: number): number =>
+    name === 'imageSizeTotalBytes' || name === 'imageStageTotalBytes'
+      ? Math.floor(amount / MIB)
+      : amount;
+  const names = Object.keys(PROJECT_LIMIT_NAMES) as ProjectLimitName[];
+  return Object.fromEntries(
+    names.map((name) => {
+      const limit = limits[name] ?? null;
+      return [
+        PROJECT_LIMIT_NAMES[name],
+        { usage: shown(name, usage[name]), limit: limit === null ? -1 : shown(name, limit) },
+      ];
+    }),
+  );
 }

@@ -15,6 +15,7 @@ import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
 import { removeTakenLocations } from '../images/remove-locations';
 import { enforceOnImage } from '../policy/image-access';
+import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
@@ -41,6 +42,7 @@ export interface ImagesControllerOptions {
   baseUrl: BaseUrlOptions;
   view: ImageViewOptions;
   locations: LocationContext;
+  limits: LimitSource;
   listLimits: ListLimits;
   /** Null for no limit. */
   propertyQuota: number | null;
@@ -70,8 +72,13 @@ export class ImagesController {
     checkCountQuota('image tags', image.tags.length, this.options.tagQuota);
     checkReadOnlyFields(body);
     checkCountQuota('image properties', image.properties.length, this.options.propertyQuota);
+    const owner = image.owner === undefined ? caller.projectId : image.owner;
+    const limits = await imageLimits(this.options.limits, owner);
     const created = await registry
-      .createImage({ image: { ...image, tags: [...new Set(image.tags)] } }, contextOf(req))
+      .createImage(
+        { image: { ...image, tags: [...new Set(image.tags)] }, ...limits },
+        contextOf(req),
+      )
       .catch((error: unknown) => {
         if (error instanceof DomainError && error.code === 'image_exists') {
           const text = `Image ID ${image.id ?? ''} already exists!`;
@@ -147,7 +154,12 @@ export class ImagesController {
     this.checkLocationChanges(patch, caller, image);
     const context = { caller, dialect, schemas, properties, tagQuota, propertyQuota };
     const changes = planPatch(image, patch, context);
-    const request = { ...changes, ...(await planLocations(image, patch, this.options.locations)) };
+    const addsData = patch.some(({ op, name }) => name === 'locations' && op !== 'remove');
+    const request = {
+      ...changes,
+      ...(await planLocations(image, patch, this.options.locations)),
+      ...(addsData ? await imageLimits(this.options.limits, image.owner) : {}),
+    };
     if (request.locations && image.status === 'queued') {
       checkFormatsSet({ ...image, ...changes.fields });
     }

@@ -14,6 +14,7 @@ import { requireWriter } from '../auth/require-writer';
 import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
 import type { LocationHasher } from '../images/location-hasher';
+import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import { answerEmpty, answerJson } from './answer';
@@ -32,6 +33,7 @@ export interface LocationsControllerOptions {
   /** `do_secure_hash`: what a caller says that data hashes to is checked, or else found out. */
   secureHash: boolean;
   storageQuotaBytes: number | null;
+  limits: LimitSource;
 }
 
 interface LocationRequest {
@@ -72,7 +74,8 @@ export class LocationsController {
     const url = externalSources.check(given);
     const data = await this.dataOf(url, hash, image);
     const context = contextFor(caller, req);
-    const request = { ...data, unlessPromised: true };
+    const limits = await imageLimits(this.options.limits, image.owner);
+    const request = { ...data, ...limits, unlessPromised: true };
     const changed = await registry.updateImage(image.id, request, context);
     if (data.register) copier.begin(image.id);
     else if (secureHash && changed.sizeBytes !== null) {

@@ -41,6 +41,7 @@ export const HTTP_STATUS = {
   store_source_unusable: 400,
   store_failed: 500,
   identity_unavailable: 503,
+  identity_refused: 500,
   registry_unavailable: 503,
   registry_refused: 500,
   database_unavailable: 503,
