@@ -24,6 +24,21 @@ export async function queryAll(deployment: Deployment, query: string): Promise<R
   }
 }
 
+/** Changes the database behind the back of the services. */
+export async function executeSql(deployment: Deployment, statement: string): Promise<void> {
+  const { databaseUrl } = deployment;
+  if (databaseUrl.startsWith('sqlite')) {
+    const database = new Database(databaseUrl.replace('sqlite:///', ''));
+    try {
+      database.exec(statement);
+    } finally {
+      database.close();
+    }
+    return;
+  }
+  await queryAll(deployment, statement);
+}
+
 /** Every row of every table as JSON text, by the name of the table. */
 export async function dumpTables(deployment: Deployment): Promise<Map<string, string>> {
   const tables = deployment.databaseUrl.startsWith('sqlite')

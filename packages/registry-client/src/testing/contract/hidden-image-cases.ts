@@ -21,7 +21,8 @@ type OtherCall =
   | 'listRemovals'
   | 'listSharedImages'
   | 'judgeBlobs'
-  | 'claimSweep';
+  | 'claimSweep'
+  | 'getUsage';
 
 const NO_QUOTA = { memberQuota: null };
 
