@@ -1,29 +1,26 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { Deployment } from './support/deployment';
+import { Certificates } from './support/certificates';
+import { Deployment, eventually } from './support/deployment';
 
 jest.setTimeout(120_000);
 
-const run = promisify(execFile);
-
 describe('mutual TLS between api and registry', () => {
-  let directory: string;
+  let certificates: Certificates;
   let deployment: Deployment | undefined;
 
   beforeAll(async () => {
-    directory = await mkdtemp(path.join(os.tmpdir(), 'glance-tls-'));
-    await authority('ca');
-    await authority('other-ca');
-    await certificate('registry', 'ca', 'subjectAltName=IP:127.0.0.1');
-    await certificate('api', 'ca', 'subjectAltName=DNS:glance-api');
-    await certificate('stranger', 'other-ca', 'subjectAltName=DNS:glance-api');
+    certificates = await Certificates.create();
+    await certificates.authority('ca');
+    await certificates.authority('other-ca');
+    await certificates.certificate('registry', 'ca', 'IP:127.0.0.1');
+    await certificates.certificate('api', 'ca', 'DNS:glance-api,URI:spiffe://cloud/glance-api');
+    await certificates.certificate('nova', 'ca', 'DNS:nova-api');
+    await certificates.certificate('stranger', 'other-ca', 'DNS:glance-api');
   });
 
   afterAll(async () => {
-    await rm(directory, { recursive: true });
+    await certificates.remove();
   });
 
   afterEach(async () => {
@@ -31,63 +28,84 @@ describe('mutual TLS between api and registry', () => {
     deployment = undefined;
   });
 
-  const file = (name: string): string => path.join(directory, name);
-
-  async function openssl(...args: string[]): Promise<void> {
-    await run('openssl', args, { cwd: directory });
-  }
-
-  async function authority(name: string): Promise<void> {
-    await openssl(
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-      ...['-days', '2', '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.crt`],
-    );
-  }
-
-  async function certificate(name: string, ca: string, extension: string): Promise<void> {
-    await openssl(
-      ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-      ...['-subj', `/CN=${name}`, '-addext', extension, '-keyout', `${name}.key`],
-      ...['-out', `${name}.csr`],
-    );
-    await openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', `${ca}.crt`, '-CAkey', `${ca}.key`],
-      ...['-copy_extensions', 'copy', '-days', '2', '-out', `${name}.crt`],
-    );
-  }
-
-  async function start(client: string): Promise<Deployment> {
+  async function start(client: string, ...names: string[]): Promise<Deployment> {
     return await Deployment.start({
       database: 'sqlite',
       registryProtocol: 'https',
       registry: {
         DEFAULT: [
-          `cert_file = ${file('registry.crt')}`,
-          `key_file = ${file('registry.key')}`,
-          `ca_file = ${file('ca.crt')}`,
+          `cert_file = ${certificates.file('registry.crt')}`,
+          `key_file = ${certificates.file('registry.key')}`,
+          `ca_file = ${certificates.file('ca.crt')}`,
         ],
+        service_auth: names.length === 0 ? [] : [`client_names = ${names.join(',')}`],
       },
       api: {
         DEFAULT: [
           'registry_client_protocol = https',
-          `registry_client_ca_file = ${file('ca.crt')}`,
-          `registry_client_cert_file = ${file(`${client}.crt`)}`,
-          `registry_client_key_file = ${file(`${client}.key`)}`,
+          `registry_client_ca_file = ${certificates.file('ca.crt')}`,
+          `registry_client_cert_file = ${certificates.file(`${client}.crt`)}`,
+          `registry_client_key_file = ${certificates.file(`${client}.key`)}`,
         ],
       },
     });
   }
 
+  const list = async (): Promise<Response> => await fetch(`${deployment!.apiUrl}/v1/images`);
+
   it('lets an api with a certificate of the authority work', async () => {
     deployment = await start('api');
-    const answer = await fetch(`${deployment.apiUrl}/v1/images`);
-    expect(await answer.json()).toEqual({ images: [] });
+    expect(await (await list()).json()).toEqual({ images: [] });
   });
 
   it('shuts out an api whose certificate another authority signed', async () => {
     deployment = await start('stranger');
-    const answer = await fetch(`${deployment.apiUrl}/v1/images`);
-    expect(answer.status).toBe(503);
+    expect((await list()).status).toBe(503);
     expect((await fetch(`${deployment.apiUrl}/readyz`)).status).toBe(503);
+  });
+
+  it.each(['glance-api', 'Glance-API', 'spiffe://cloud/glance-api'])(
+    'lets an api work whose certificate has the name %s',
+    async (name) => {
+      deployment = await start('api', 'somebody-else', name);
+      // Several connections: a resumed TLS session has the names, too.
+      const answers = await Promise.all(Array.from({ length: 8 }, list));
+      expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
+    },
+  );
+
+  it('shuts out a certificate of the authority with another name, and logs that', async () => {
+    deployment = await start('api', 'glance-api');
+    const base = await readFile(path.join(deployment.directory, 'api-0.conf'), 'utf8');
+    const nova = await deployment.addService(
+      'glance-api',
+      base.replaceAll(certificates.file('api'), certificates.file('nova')),
+    );
+    expect(await nova.exited).toBe(2);
+    expect(nova.log()).toMatch(/Cannot start: .*refused this service.*client_names/);
+    expect(deployment.registries[0]!.log()).toMatch(/client_names.* names=nova-api/);
+    expect((await list()).status).toBe(200);
+  });
+
+  it('takes up a renewed client certificate of the api, and a renewed authority', async () => {
+    await certificates.authority('next-ca');
+    await certificates.certificate('next-registry', 'next-ca', 'IP:127.0.0.1');
+    await certificates.certificate('renewed', 'ca', 'DNS:glance-api');
+    await certificates.certificate('next-renewed', 'next-ca', 'DNS:glance-api');
+    deployment = await start('renewed');
+    expect((await list()).status).toBe(200);
+    await certificates.replace('registry', 'next-registry');
+    await certificates.replace('renewed', 'next-renewed');
+    await certificates.replace('ca', 'next-ca');
+    for (const service of [deployment.registries[0]!, deployment.apis[0]!]) {
+      service.child.kill('SIGHUP');
+      await eventually(async () => {
+        expect(service.log()).toMatch(/SIGHUP: read again: /);
+      });
+    }
+    expect((await list()).status).toBe(200);
+    // The connection that was there before would also have done: make new ones.
+    const answers = await Promise.all(Array.from({ length: 8 }, list));
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
   });
 });

@@ -31,6 +31,8 @@ export interface DeploymentOptions {
   flavor?: 'fakeauth' | 'trusted-auth' | 'keystone';
   /** `https`: the registry wants certificates instead of the service key. */
   registryProtocol?: 'https';
+  /** Holds the service key, which then stands in no configuration file. */
+  serviceKeyFile?: string;
   /** Of a proxy in front of the database server. */
   databasePort?: number;
   /** Of a balancer that the apis find their registries behind. */
@@ -171,6 +173,15 @@ export class Deployment {
     return { url, service };
   }
 
+  /** One more process with a configuration of its own, which may not be ready yet. */
+  async addService(program: ServiceProcess['program'], config: string): Promise<ServiceProcess> {
+    const file = path.join(this.directory, `extra-${this.extras.length}.conf`);
+    await writeFile(file, config, { mode: 0o600 });
+    const service = spawnService(program, file);
+    this.extras.push(service);
+    return service;
+  }
+
   async stop(): Promise<void> {
     const services = [...this.extras, ...this.apis, ...this.registries];
     await Promise.all(services.map(stopService));
@@ -195,7 +206,11 @@ export class Deployment {
       const apiPort = ports[node * 2 + 1]!;
       const registryFile = path.join(this.directory, `registry-${node}.conf`);
       const mutualTls = options.registryProtocol === 'https';
-      const serviceAuth = mutualTls ? [] : [`key = ${this.serviceKey}`];
+      const serviceAuth = mutualTls
+        ? []
+        : options.serviceKeyFile === undefined
+          ? [`key = ${this.serviceKey}`]
+          : [`key_file = ${options.serviceKeyFile}`];
       await writeConfig(
         registryFile,
         merge(

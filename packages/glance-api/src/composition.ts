@@ -6,8 +6,6 @@ import {
   RepeatedTask,
   isLoopback,
   newRequestId,
-  readOptionFile,
-  readServiceKey,
   type HttpApplication,
   type ProgramEnvironment,
 } from '@glance/service-kit';
@@ -23,6 +21,7 @@ import { ImageUploader } from './images/upload-image';
 import { createLimits } from './limits/create-limits';
 import { LIMITS_NEED } from './limits/keystone-limits';
 import { readAccessRules } from './policy/access-rules';
+import { createRegistryClient, reloadCredentials } from './registry-access';
 import { storeSettings } from './store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
@@ -177,6 +176,10 @@ export async function createApi(
     app,
     stores,
     readiness,
+    reloads:
+      registry instanceof HttpRegistry
+        ? [reloadCredentials(registry, config, environment.serviceKeys)]
+        : [],
     start: () => {
       readiness.start();
       for (const task of background) task.start();
@@ -233,41 +236,4 @@ export function checkApiConfig(config: ApiConfig): void {
       `[paste_deploy] flavor is unset, so everybody who reaches ${host} would be an administrator: set a flavor, or bind_host = 127.0.0.1, or allow_unauthenticated_network = true`,
     );
   }
-}
-
-/** The client of the registry that `[DEFAULT] registry_*` and `[service_auth]` describe. */
-export function createRegistryClient(
-  config: ApiConfig,
-  environment: Pick<ProgramEnvironment, 'logger' | 'release'>,
-): HttpRegistry {
-  const { DEFAULT: options } = config;
-  const protocol = options.registry_client_protocol;
-  const serviceKey = readServiceKey(config.service_auth);
-  const cert = options.registry_client_cert_file;
-  const key = options.registry_client_key_file;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new Error('registry_client_cert_file and registry_client_key_file must be set together');
-  }
-  const ca = options.registry_client_ca_file;
-  return new HttpRegistry({
-    baseUrls: [`${protocol}://${bracketed(options.registry_host)}:${options.registry_port}`],
-    release: environment.release,
-    ...(serviceKey === undefined ? {} : { serviceKey }),
-    tls: {
-      ...(ca === undefined ? {} : { ca: readOptionFile('registry_client_ca_file', ca) }),
-      ...(cert === undefined ? {} : { cert: readOptionFile('registry_client_cert_file', cert) }),
-      ...(key === undefined ? {} : { key: readOptionFile('registry_client_key_file', key) }),
-    },
-    onFailure: (failure) => {
-      environment.logger.warn(`Registry call ${failure.operation} failed: ${failure.reason}`, {
-        registry: failure.baseUrl,
-        tries: failure.tries,
-        retrying: failure.willRetry,
-      });
-    },
-  });
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { INTERNAL_HEADERS, type Identity } from '@glance/common';
+import { ServiceKeys } from '@glance/service-kit';
 import request from 'supertest';
 import { createRegistry, type RegistryApplication } from './composition';
 import { ADMIN, aQuery, anUpload, memberOf } from './testing/registry-world';
 
 const KEY = 'the key of the tests, thirty-two characters';
+const NEXT_KEY = 'the key that comes after the key of the tests';
 
 function headers(identity: Identity = memberOf('p'), more: Record<string, string> = {}) {
   return {
@@ -16,10 +18,12 @@ function headers(identity: Identity = memberOf('p'), more: Record<string, string
 
 describe('the internal API', () => {
   let registry: RegistryApplication;
+  let keys = [KEY];
+  const serviceKeys = new ServiceKeys(() => keys);
 
   beforeAll(async () => {
     registry = await createRegistry(
-      { database: { url: 'sqlite://' }, serviceKey: KEY },
+      { database: { url: 'sqlite://' }, serviceKeys },
       { migrate: true },
     );
   });
@@ -86,6 +90,30 @@ describe('the internal API', () => {
         .set(headers(memberOf('p'), { 'X-Roles': 'admin' }));
       expect([response.status, codeOf(response)]).toEqual([403, 'forbidden']);
     });
+  });
+
+  it('accepts each of two keys, as they are read again', async () => {
+    const statusWith = async (key: string): Promise<number> =>
+      (
+        await api()
+          .get('/v1')
+          .set({ ...headers(), [INTERNAL_HEADERS.serviceKey]: key })
+      ).status;
+    const use = (...next: string[]): void => {
+      keys = next;
+      serviceKeys.reload();
+    };
+    expect([await statusWith(KEY), await statusWith(NEXT_KEY)]).toEqual([200, 401]);
+    use(KEY, NEXT_KEY);
+    expect([await statusWith(KEY), await statusWith(NEXT_KEY)]).toEqual([200, 200]);
+    expect(await statusWith(`${KEY},${NEXT_KEY}`)).toBe(401);
+    use(NEXT_KEY);
+    expect([await statusWith(KEY), await statusWith(NEXT_KEY)]).toEqual([401, 200]);
+    expect(() => {
+      use();
+    }).toThrow(/no key any more/);
+    expect([await statusWith(KEY), await statusWith(NEXT_KEY)]).toEqual([401, 200]);
+    use(KEY);
   });
 
   it.each(['/livez', '/healthcheck'])('answers %s without a key', async (path) => {

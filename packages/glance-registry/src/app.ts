@@ -12,9 +12,11 @@ import {
   requestIdMiddleware,
   type HealthOptions,
   type Logger,
+  type ServiceKeys,
 } from '@glance/service-kit';
 import express, { type Express, type Response } from 'express';
 import { INTERNAL_HTTP_STATUS } from './http-status';
+import { clientNames } from './http/client-names';
 import { methodNotAllowed, noSuchRoute } from './http/method-not-allowed';
 import { serviceAuthentication } from './http/service-authentication';
 import type { DeletionService } from './deletions/deletion-service';
@@ -37,8 +39,10 @@ export interface AppOptions {
   logger: Logger;
   health: HealthOptions;
   maxRequestIdLength: number;
-  /** Undefined: whoever reaches the service is believed. */
-  serviceKey: string | undefined;
+  /** None: whoever reaches the service is believed. */
+  serviceKeys: ServiceKeys;
+  /** Names in client certificates; none: those of every certificate. */
+  clientNames: readonly string[];
   images: ImageService;
   uploads: UploadService;
   deletions: DeletionService;
@@ -63,7 +67,8 @@ export function createApp(options: AppOptions): Express {
   app.use(requestIdMiddleware(options.maxRequestIdLength));
   app.use(accessLogMiddleware(options.logger));
   app.use(headerLimitsMiddleware());
-  app.use(serviceAuthentication(options.serviceKey));
+  app.use(clientNames(options.clientNames, options.logger));
+  app.use(serviceAuthentication(options.serviceKeys));
   app.use(jsonBody({ maxBytes: MAX_BODY_BYTES, maxDepth: MAX_BODY_DEPTH }));
   app
     .route('/v1')

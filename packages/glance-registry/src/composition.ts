@@ -1,7 +1,13 @@
 import { BlobService } from './blobs/blob-service';
 import { CopyService } from './copies/copy-service';
 import { describeError } from '@glance/common';
-import { Readiness, RepeatedTask, silentLogger, type Logger } from '@glance/service-kit';
+import {
+  Readiness,
+  RepeatedTask,
+  ServiceKeys,
+  silentLogger,
+  type Logger,
+} from '@glance/service-kit';
 import type { Express } from 'express';
 import { createApp } from './app';
 import { createDatabase, type Database, type DatabaseOptions } from './db/create-database';
@@ -22,8 +28,10 @@ import { UploadService } from './uploads/upload-service';
 
 export interface RegistrySettings {
   database: Omit<DatabaseOptions, 'logger'>;
-  /** Undefined: whoever reaches the service is believed. */
-  serviceKey?: string | undefined;
+  /** None: whoever reaches the service is believed. */
+  serviceKeys?: ServiceKeys;
+  /** Names in client certificates; none: those of every certificate. */
+  clientNames?: readonly string[];
   maxRequestIdLength?: number;
   /** While this file exists `/healthcheck` answers 503. */
   disableByFile?: string | undefined;
@@ -125,7 +133,8 @@ export async function createRegistry(
     logger,
     health: { readiness, disableByFile: settings.disableByFile },
     maxRequestIdLength: settings.maxRequestIdLength ?? MAX_REQUEST_ID_LENGTH,
-    serviceKey: settings.serviceKey,
+    serviceKeys: settings.serviceKeys ?? new ServiceKeys(() => []),
+    clientNames: settings.clientNames ?? [],
     images: new ImageService(transactions),
     uploads: new UploadService(transactions, uploadsLogger),
     deletions: new DeletionService(transactions),

@@ -2,13 +2,15 @@ import {
   healthcheckOptions,
   integerOption,
   isLoopback,
-  readServiceKey,
+  listOption,
+  readServiceKeys,
   readTlsFiles,
   secondsOption,
   serviceAuthOptions,
   serviceOptions,
   textOption,
   type ConfigOf,
+  type ServiceKeys,
 } from '@glance/service-kit';
 import type { RegistrySettings } from './composition';
 import { DEFAULT_LEASE_SECONDS } from './uploads/lease-repository';
@@ -34,7 +36,13 @@ const databaseOptions = {
 export const REGISTRY_OPTIONS = {
   DEFAULT: serviceOptions({ bindHost: '127.0.0.1', bindPort: 9191, program: 'glance-registry' }),
   database: databaseOptions,
-  service_auth: serviceAuthOptions,
+  service_auth: {
+    ...serviceAuthOptions,
+    client_names: listOption({
+      help: 'With ca_file: the subjectAltNames (DNS or URI) that certificates of glance-api have. Unset: whatever ca_file has signed may call.',
+      default: [],
+    }),
+  },
   healthcheck: healthcheckOptions,
   uploads: {
     lease_seconds: integerOption({
@@ -92,9 +100,13 @@ export const MANAGE_DEFAULT_FILES = [
 export function checkRegistryConfig(config: RegistryConfig): void {
   const { DEFAULT: options } = config;
   requireConnection(config.database.connection);
-  const knowsCallers =
-    readServiceKey(config.service_auth) !== undefined ||
-    readTlsFiles(options)?.clientCa !== undefined;
+  const hasClientCa = readTlsFiles(options)?.clientCa !== undefined;
+  if (config.service_auth.client_names.length > 0 && !hasClientCa) {
+    throw new Error(
+      '[service_auth] client_names needs client certificates: set cert_file, key_file and ca_file',
+    );
+  }
+  const knowsCallers = readServiceKeys(config.service_auth).length > 0 || hasClientCa;
   if (knowsCallers || isLoopback(options.bind_host)) return;
   throw new Error(
     `bind_host = ${options.bind_host} is reachable from other hosts: set [service_auth] key or ` +
@@ -102,7 +114,20 @@ export function checkRegistryConfig(config: RegistryConfig): void {
   );
 }
 
-export function toRegistrySettings(config: RegistryConfig): RegistrySettings {
+/** What may be meant so, and what an operator should know about it. */
+export function registryWarnings({ DEFAULT: options, service_auth }: RegistryConfig): string[] {
+  const isExposed = !isLoopback(options.bind_host) && options.cert_file === undefined;
+  if (!isExposed || readServiceKeys(service_auth).length === 0) return [];
+  return [
+    `bind_host = ${options.bind_host} without TLS: THE SERVICE KEY TRAVELS IN CLEAR TEXT, and whoever reads it on the network is an administrator. Set cert_file and key_file here and registry_client_protocol = https in glance-api.conf, or let both talk over a network of their own`,
+  ];
+}
+
+/** @param serviceKeys those of the configuration, which may change while the service runs. */
+export function toRegistrySettings(
+  config: RegistryConfig,
+  serviceKeys: ServiceKeys,
+): RegistrySettings {
   const { DEFAULT: options, database } = config;
   return {
     database: {
@@ -110,7 +135,8 @@ export function toRegistrySettings(config: RegistryConfig): RegistrySettings {
       maxPoolSize: database.max_pool_size,
       maxOverflow: database.max_overflow,
     },
-    serviceKey: readServiceKey(config.service_auth),
+    serviceKeys,
+    clientNames: config.service_auth.client_names,
     maxRequestIdLength: options.max_request_id_length,
     disableByFile: config.healthcheck.disable_by_file_path,
     sweepIntervalMs: config.uploads.sweep_interval * 1000,

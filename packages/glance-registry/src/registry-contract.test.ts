@@ -1,5 +1,6 @@
 import { HttpRegistry } from '@glance/registry-client';
 import { describeRegistryContract } from '@glance/registry-client/testing';
+import { ServiceKeys } from '@glance/service-kit';
 import { startRegistryServer } from './testing/registry-server';
 import { BACKENDS } from './testing/test-databases';
 
@@ -10,7 +11,7 @@ for (const backend of BACKENDS) {
     async start() {
       const { url, remove } = await backend.create();
       const server = await startRegistryServer(
-        { database: { url }, serviceKey: SERVICE_KEY },
+        { database: { url }, serviceKeys: new ServiceKeys(() => [SERVICE_KEY]) },
         { migrate: true },
       );
       const { knex } = server.registry.database;

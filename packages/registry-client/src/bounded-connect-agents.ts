@@ -32,12 +32,21 @@ class BoundedConnectHttpAgent extends http.Agent {
   }
 }
 
-class BoundedConnectHttpsAgent extends https.Agent {
+export class BoundedConnectHttpsAgent extends https.Agent {
   constructor(
     private readonly limits: AgentLimits,
     tls: TlsOptions,
   ) {
     super({ ...keepAliveOptions(limits), ...tls });
+  }
+
+  /** Connections made from now on are made with these; idle ones of before are given up. */
+  useTls(tls: TlsOptions): void {
+    // Part of the name under which an agent finds a connection again: none of before is found.
+    Object.assign(this.options, { ca: undefined, cert: undefined, key: undefined }, tls);
+    for (const idle of Object.values(this.freeSockets)) {
+      for (const socket of idle ?? []) socket.destroy();
+    }
   }
 
   override createConnection(options: https.RequestOptions, connected?: Connected) {
@@ -73,7 +82,7 @@ function boundConnectTime(
 
 export interface RegistryAgents {
   httpAgent: http.Agent;
-  httpsAgent: https.Agent;
+  httpsAgent: BoundedConnectHttpsAgent;
 }
 
 /** Keep-alive agents with a bounded number of sockets that give up a connect after `connectMs`. */

@@ -58,7 +58,11 @@ import {
   decodeUsage,
 } from './answer-checks';
 import type { CallContext, Registry } from './registry';
-import { RegistryTransport, type RegistryClientOptions } from './registry-transport';
+import {
+  RegistryTransport,
+  type RegistryClientOptions,
+  type RegistryCredentials,
+} from './registry-transport';
 
 /** The registry behind its internal REST API. `close` it to let its connections go. */
 export class HttpRegistry implements Registry {
@@ -71,6 +75,11 @@ export class HttpRegistry implements Registry {
 
   close(): void {
     this.transport.close();
+  }
+
+  /** For the calls that begin from now on; those that run end as they began. */
+  useCredentials(credentials: RegistryCredentials): void {
+    this.transport.useCredentials(credentials);
   }
 
   contract(context: CallContext): Promise<ContractInfo> {

@@ -3,4 +3,8 @@ export { DEFAULT_REGISTRY_TIMEOUTS, type RegistryTimeouts } from './call-budget'
 export * from './check-contract';
 export * from './http-registry';
 export * from './registry';
-export type { RegistryClientOptions, RegistryFailure } from './registry-transport';
+export type {
+  RegistryClientOptions,
+  RegistryCredentials,
+  RegistryFailure,
+} from './registry-transport';

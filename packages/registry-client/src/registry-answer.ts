@@ -15,8 +15,8 @@ export function readAnswer<T>(answer: ExchangeAnswer, decode: (body: unknown) =>
   if (status === 401) {
     throw new DomainError(
       'registry_refused',
-      'The image registry refused this service: [service_auth] key is not the one that the ' +
-        'registry has.',
+      'The image registry refused this service: the first [service_auth] key is none of those ' +
+        "the registry has, or its client_names has no name of this service's certificate.",
     );
   }
   const body = parseJson(answer);

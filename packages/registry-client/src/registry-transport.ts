@@ -19,12 +19,16 @@ import { readAnswer } from './registry-answer';
 import { RegistryExchange, type ExchangeRequest } from './registry-exchange';
 import { parseBaseUrls } from './base-urls';
 
-export interface RegistryClientOptions {
-  /** Where registries listen, e.g. `http://127.0.0.1:9191`. The next is tried when one fails. */
-  baseUrls: readonly string[];
+/** By what the registry knows this service, and this service the registry. */
+export interface RegistryCredentials {
   /** `[service_auth] key`; absent where mutual TLS stands for it. */
   serviceKey?: string;
   tls?: TlsOptions;
+}
+
+export interface RegistryClientOptions extends RegistryCredentials {
+  /** Where registries listen, e.g. `http://127.0.0.1:9191`. The next is tried when one fails. */
+  baseUrls: readonly string[];
   /** The release of this service, for the registry's log. */
   release: string;
   timeouts?: Partial<RegistryTimeouts>;
@@ -66,7 +70,8 @@ export class RegistryTransport {
   private readonly agents: RegistryAgents;
   private readonly exchange: RegistryExchange;
   private readonly breaker: CircuitBreaker;
-  private readonly fixedHeaders: Record<string, string>;
+  private fixedHeaders: Record<string, string>;
+  private readonly release: string;
   private readonly onFailure: (failure: RegistryFailure) => void;
   /** Index of the registry that answered last. */
   private preferred = 0;
@@ -84,15 +89,15 @@ export class RegistryTransport {
       options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
     );
     this.breaker = new CircuitBreaker(this.timeouts.unreachable);
-    this.fixedHeaders = {
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      'user-agent': `glance-api/${options.release}`,
-      ...(options.serviceKey !== undefined && {
-        [INTERNAL_HEADERS.serviceKey]: options.serviceKey,
-      }),
-    };
+    this.fixedHeaders = headersOfEveryCall(options.release, options.serviceKey);
+    this.release = options.release;
     this.onFailure = options.onFailure ?? (() => undefined);
+  }
+
+  /** For the calls that begin from now on; those that run end as they began. */
+  useCredentials({ serviceKey, tls }: RegistryCredentials): void {
+    this.fixedHeaders = headersOfEveryCall(this.release, serviceKey);
+    this.agents.httpsAgent.useTls(tls ?? {});
   }
 
   /** @throws DomainError */
@@ -207,6 +212,18 @@ export class RegistryTransport {
       ...(call.body !== undefined && { 'content-type': 'application/json' }),
     };
   }
+}
+
+function headersOfEveryCall(
+  release: string,
+  serviceKey: string | undefined,
+): Record<string, string> {
+  return {
+    accept: 'application/json',
+    'accept-encoding': 'identity',
+    'user-agent': `glance-api/${release}`,
+    ...(serviceKey !== undefined && { [INTERNAL_HEADERS.serviceKey]: serviceKey }),
+  };
 }
 
 /** What the contract has for an identity, of whatever else the caller's service knows about it. */

@@ -1,7 +1,7 @@
-import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createLogger, redact, type Logger, type LoggerOptions } from './logger';
+import { createLogger, redact, type LoggerOptions, type RootLogger } from './logger';
 import { runInRequest } from './request-context';
 
 describe('the log', () => {
@@ -16,7 +16,7 @@ describe('the log', () => {
   });
 
   async function logged(
-    write: (logger: Logger) => void,
+    write: (logger: RootLogger) => void,
     options: Partial<LoggerOptions> = {},
   ): Promise<string> {
     const file = path.join(directory, 'log');
@@ -65,6 +65,42 @@ describe('the log', () => {
     });
     expect(text).not.toContain('quiet');
   });
+
+  it('goes on in a new file when the old one was renamed, and loses no line', async () => {
+    const file = path.join(directory, 'log');
+    const logger = createLogger({ name: 'n', debug: false, json: false, secrets: [], file });
+    logger.info('before');
+    await untilContains(file, 'before');
+    renameSync(file, `${file}.1`);
+    logger.info('between');
+    expect(logger.reopen()).toBe(true);
+    logger.info('after');
+    await untilContains(file, 'after');
+    await untilContains(`${file}.1`, 'between');
+    expect(readIfThere(file)).not.toContain('between');
+    expect(readIfThere(`${file}.1`)).not.toContain('after');
+  });
+
+  it('stays in the old file when there can be no new one', async () => {
+    const place = path.join(directory, 'logs');
+    mkdirSync(place);
+    const file = path.join(place, 'log');
+    const logger = createLogger({ name: 'n', debug: false, json: false, secrets: [], file });
+    logger.info('before');
+    await untilContains(file, 'before');
+    renameSync(place, `${place}.old`);
+    expect(() => logger.reopen()).toThrow(/log_file = .*log: cannot be written to/);
+    logger.info('after');
+    await untilContains(path.join(`${place}.old`, 'log'), 'after');
+  });
+
+  it('hides secrets that came later', async () => {
+    const text = await logged((logger) => {
+      logger.hide(['the next key']);
+      logger.info('shown: the next key');
+    });
+    expect(text).toContain('shown: ***');
+  });
 });
 
 describe('redact', () => {
@@ -84,6 +120,12 @@ describe('redact', () => {
     );
   });
 });
+
+async function untilContains(file: string, text: string): Promise<void> {
+  while (!readIfThere(file).includes(text)) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 function readIfThere(file: string): string {
   try {

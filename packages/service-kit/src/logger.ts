@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { redactUri } from '@glance/common';
 import winston from 'winston';
 import { currentRequest } from './request-context';
@@ -10,6 +11,17 @@ export interface Logger {
   debug(message: string, fields?: LogFields): void;
   /** The same log under a component's name. */
   child(component: string): Logger;
+}
+
+/** The log of a process, with what changes while it runs. */
+export interface RootLogger extends Logger {
+  /**
+   * Writes to a new file of the same name from now on, after the old one was renamed.
+   * @returns whether it logs to a file. @throws Error when it cannot: then the old one stays in use.
+   */
+  reopen(): boolean;
+  /** More texts to be replaced by `***`. */
+  hide(secrets: readonly string[]): void;
 }
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -35,7 +47,7 @@ const LEVEL_NAMES: Readonly<Record<string, string>> = {
 const URI = /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi;
 
 /** Drops credentials from every URI of a text, every configured secret, and control characters. */
-export function redact(text: string, secrets: readonly string[]): string {
+export function redact(text: string, secrets: Iterable<string>): string {
   let clean = text.replace(URI, (uri) => (/[@?]/.test(uri) ? redactUri(uri) : uri));
   for (const secret of secrets) {
     if (secret.length >= 4) clean = clean.replaceAll(secret, '***');
@@ -48,7 +60,8 @@ export function redact(text: string, secrets: readonly string[]): string {
   );
 }
 
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): RootLogger {
+  const secrets = new Set(options.secrets);
   const format = winston.format.printf((info) => {
     const { level, message, component, fields } = info as unknown as {
       level: string;
@@ -57,10 +70,10 @@ export function createLogger(options: LoggerOptions): Logger {
       fields: LogFields | undefined;
     };
     const context = currentRequest();
-    const line = redact(message, options.secrets);
+    const line = redact(message, secrets);
     const extra = Object.entries(fields ?? {})
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, redact(String(value), options.secrets)] as const);
+      .map(([key, value]) => [key, redact(String(value), secrets)] as const);
     const now = new Date().toISOString();
     if (options.json) {
       return JSON.stringify({
@@ -82,16 +95,41 @@ export function createLogger(options: LoggerOptions): Logger {
     const time = `${now.slice(0, 10)} ${now.slice(11, 23)}`;
     return `${time} ${process.pid} ${LEVEL_NAMES[level] ?? level} ${component} ${who} ${line}${tail}`;
   });
+  const { file } = options;
+  let transport: winston.transport =
+    file === undefined
+      ? new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })
+      : new winston.transports.File({ filename: file });
   const root = winston.createLogger({
     level: options.debug ? 'debug' : 'info',
     format,
-    transports: [
-      options.file === undefined
-        ? new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })
-        : new winston.transports.File({ filename: options.file }),
-    ],
+    transports: [transport],
   });
-  return wrap(root, options.name);
+  return {
+    ...wrap(root, options.name),
+    reopen: () => {
+      if (file === undefined) return false;
+      checkAppendable(file);
+      const next = new winston.transports.File({ filename: file });
+      root.add(next);
+      // It still writes what it was given.
+      root.remove(transport);
+      transport = next;
+      return true;
+    },
+    hide: (more) => {
+      for (const secret of more) secrets.add(secret);
+    },
+  };
+}
+
+/** @throws Error when nothing can be added to the file; a transport would only tell later. */
+function checkAppendable(file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new Error(`log_file = ${file}: cannot be written to`, { cause: error });
+  }
 }
 
 function wrap(root: winston.Logger, component: string): Logger {

@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import { BlockList, isIP } from 'node:net';
 import path from 'node:path';
 import { booleanOption, integerOption, secondsOption, textOption } from './config/options';
-import type { TlsFiles } from './http/http-service';
+import type { serviceAuthOptions } from './service-keys';
 
 /** [DEFAULT] options that both services have. */
 export function serviceOptions(defaults: { bindHost: string; bindPort: number; program: string }) {
@@ -26,7 +25,7 @@ export function serviceOptions(defaults: { bindHost: string; bindPort: number; p
       max: 256,
     }),
     cert_file: textOption({
-      help: 'Server certificate (PEM). With key_file the service speaks TLS.',
+      help: 'Server certificate (PEM). With key_file the service speaks TLS. It, key_file and ca_file are read again on SIGHUP.',
     }),
     key_file: textOption({ help: 'Private key of the server certificate (PEM).' }),
     ca_file: textOption({
@@ -58,7 +57,9 @@ export function serviceOptions(defaults: { bindHost: string; bindPort: number; p
       default: 5,
     }),
     debug: booleanOption({ help: 'Log at debug level.', default: false }),
-    log_file: textOption({ help: 'File to log to instead of standard error.' }),
+    log_file: textOption({
+      help: 'File to log to instead of standard error; opened again on SIGHUP, as logrotate wants it.',
+    }),
     log_dir: textOption({
       help: `Directory of log_file; alone, the file is ${defaults.program}.log.`,
     }),
@@ -81,65 +82,6 @@ export interface LogFileOptions {
 export function logFile(program: string, options: LogFileOptions): string | undefined {
   if (options.log_dir === undefined) return options.log_file;
   return path.join(options.log_dir, options.log_file ?? `${program}.log`);
-}
-
-export interface TlsOptions {
-  readonly cert_file: string | undefined;
-  readonly key_file: string | undefined;
-  readonly ca_file: string | undefined;
-}
-
-/** @throws Error that names the option when a file is missing or half of a pair is set. */
-export function readTlsFiles(options: TlsOptions): TlsFiles | undefined {
-  const { cert_file: cert, key_file: key, ca_file: ca } = options;
-  if (cert === undefined && key === undefined) {
-    if (ca !== undefined) throw new Error('ca_file needs cert_file and key_file as well');
-    return undefined;
-  }
-  if (cert === undefined || key === undefined) {
-    throw new Error('cert_file and key_file must be set together');
-  }
-  return {
-    cert: readOptionFile('cert_file', cert),
-    key: readOptionFile('key_file', key),
-    ...(ca === undefined ? {} : { clientCa: readOptionFile('ca_file', ca) }),
-  };
-}
-
-export function readOptionFile(option: string, file: string): Buffer {
-  if (!existsSync(file)) throw new Error(`${option} = ${file}: the file does not exist`);
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new Error(`${option} = ${file}: cannot be read`, { cause: error });
-  }
-}
-
-/** [service_auth]: the secret the api shows to the registry. */
-export const serviceAuthOptions = {
-  key: textOption({
-    help: 'Secret shared by glance-api and glance-registry, at least 32 characters.',
-    secret: true,
-  }),
-  key_file: textOption({ help: 'File that holds the key, instead of the key itself.' }),
-};
-
-/** @throws Error when the key is too short to be one, or both options are set. */
-export function readServiceKey(options: {
-  readonly key: string | undefined;
-  readonly key_file: string | undefined;
-}): string | undefined {
-  if (options.key !== undefined && options.key_file !== undefined) {
-    throw new Error('[service_auth] key and key_file exclude each other');
-  }
-  const key =
-    options.key_file === undefined
-      ? options.key
-      : readOptionFile('[service_auth] key_file', options.key_file).toString('utf8').trim();
-  if (key !== undefined && key.length < 32) {
-    throw new Error('[service_auth] key must have at least 32 characters');
-  }
-  return key;
 }
 
 const LOOPBACK = new BlockList();

@@ -4,14 +4,15 @@ import {
   ConfigError,
   MANAGE_EXIT,
   OperatorLog,
+  ServiceKeys,
   loadConfig,
   newRequestId,
-  readServiceKey,
+  readServiceKeys,
   type ManageInvocation,
 } from '@glance/service-kit';
 import { StoreConfigurationError, StoreSet } from '@glance/stores';
-import { createRegistryClient } from '../composition';
 import { API_DEFAULT_FILES, API_OPTIONS, type ApiConfig } from '../config';
+import { createRegistryClient } from '../registry-access';
 import { RELEASE } from '../release';
 import { storeSettings } from '../store-settings';
 import { createSweepers } from '../sweepers';
@@ -44,13 +45,14 @@ export async function runStoreManage(invocation: ManageInvocation): Promise<numb
       printError(storeUsage());
       return MANAGE_EXIT.usage;
     }
-    const serviceKey = readServiceKey(config.service_auth);
-    const hidden = serviceKey === undefined ? secrets : [...secrets, serviceKey];
+    const serviceKeys = new ServiceKeys(() => readServiceKeys(config.service_auth));
+    const hidden = [...secrets, ...serviceKeys.accepted];
     const log = new OperatorLog(invocation, hidden);
     // Of its own: a call that failed and was repeated is no failure of the command.
     const registry = createRegistryClient(config, {
       logger: new OperatorLog(invocation, hidden),
       release: RELEASE,
+      serviceKeys,
     });
     try {
       await runCommand(command, options, config, registry, invocation, log);

@@ -1,5 +1,5 @@
 import { FakeRegistry } from '@glance/registry-client/testing';
-import { HttpService, loadConfig, silentLogger } from '@glance/service-kit';
+import { HttpService, ServiceKeys, loadConfig, silentLogger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { createApi, type Api } from '../composition';
 import { API_OPTIONS } from '../config';
@@ -43,7 +43,13 @@ export async function startTestApiWith(
   const shutdown = new AbortController();
   const api = await createApi(
     config,
-    { logger: silentLogger, release: 'test', configDirectories, shutdown: shutdown.signal },
+    {
+      logger: silentLogger,
+      release: 'test',
+      serviceKeys: new ServiceKeys(() => []),
+      configDirectories,
+      shutdown: shutdown.signal,
+    },
     { registry, ...overrides },
   );
   const answers = new DocumentedAnswers();

@@ -4,6 +4,7 @@ import {
   REGISTRY_DEFAULT_FILES,
   REGISTRY_OPTIONS,
   checkRegistryConfig,
+  registryWarnings,
   toRegistrySettings,
 } from '../config';
 import { RELEASE } from '../release';
@@ -14,5 +15,7 @@ runHttpProgram({
   options: REGISTRY_OPTIONS,
   defaultFiles: REGISTRY_DEFAULT_FILES,
   check: checkRegistryConfig,
-  create: (config, { logger }) => createRegistry(toRegistrySettings(config), { logger }),
+  warnings: registryWarnings,
+  create: (config, { logger, serviceKeys }) =>
+    createRegistry(toRegistrySettings(config, serviceKeys), { logger }),
 });

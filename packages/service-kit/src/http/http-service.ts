@@ -3,14 +3,9 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from '../logger';
-
-export interface TlsFiles {
-  cert: Buffer;
-  key: Buffer;
-  /** With it every client must present a certificate signed by this authority. */
-  clientCa?: Buffer;
-}
+import type { TlsFiles } from '../tls-files';
 
 export interface HttpServiceOptions {
   handler: http.RequestListener;
@@ -65,12 +60,8 @@ export class HttpService {
     this.server = tls
       ? https.createServer({
           ...limits,
-          cert: tls.cert,
-          key: tls.key,
-          minVersion: 'TLSv1.2',
-          ...(tls.clientCa
-            ? { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }
-            : {}),
+          ...secureContext(tls),
+          ...(tls.clientCa ? { requestCert: true, rejectUnauthorized: true } : {}),
         })
       : http.createServer(limits);
     // Every header is seen, so that a request with too many is refused instead of cut short.
@@ -105,6 +96,11 @@ export class HttpService {
       this.options.logger.error(`The listening socket failed: ${error.message}`);
     });
     return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Shows and asks for other certificates from the next connection on; those that stand stay. */
+  useTls(tls: TlsFiles): void {
+    if (this.server instanceof https.Server) this.server.setSecureContext(secureContext(tls));
   }
 
   /** Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). */
@@ -152,6 +148,10 @@ export class HttpService {
       };
     });
   }
+}
+
+function secureContext({ cert, key, clientCa }: TlsFiles): SecureContextOptions {
+  return { cert, key, minVersion: 'TLSv1.2', ...(clientCa ? { ca: clientCa } : {}) };
 }
 
 /** What cannot be parsed as HTTP gets a plain answer and a closed connection. */

@@ -6,13 +6,18 @@ import type { ConfigOf, OptionTable } from '../config/options';
 import type { Readiness } from '../http/health';
 import { HttpService } from '../http/http-service';
 import { createLogger, type Logger } from '../logger';
-import { logFile, readServiceKey, readTlsFiles, type ServiceOptionTable } from '../service-options';
+import { ServiceKeys, readServiceKeys } from '../service-keys';
+import { logFile, type ServiceOptionTable } from '../service-options';
+import { readTlsFiles } from '../tls-files';
+import { reloadAll, type ReloadStep } from './reload';
 import { exitOnStartError, runService } from './run-service';
 
 /** A service built from its configuration, before it listens. */
 export interface HttpApplication {
   app: Express;
   readiness: Readiness;
+  /** What SIGHUP reads again, beside what every service has; after the service keys. */
+  reloads?: readonly ReloadStep[];
   /** Begins what runs beside the requests. */
   start(): void;
   close(): Promise<void>;
@@ -21,6 +26,7 @@ export interface HttpApplication {
 export interface ProgramEnvironment {
   logger: Logger;
   release: string;
+  serviceKeys: ServiceKeys;
   /** Of the configuration files, the last one first: where relative names of files are looked for. */
   configDirectories: readonly string[];
   /** Aborted when transfers that still run must take their abort path. */
@@ -38,6 +44,8 @@ export interface HttpProgram<T extends OptionTable & ServiceOptionTable> {
    * @throws Error that names the options at fault.
    */
   check?(config: ConfigOf<T>): void;
+  /** What is allowed and dangerous in a configuration, for the log. */
+  warnings?(config: ConfigOf<T>): readonly string[];
   /** @throws Error when the service cannot run as configured. */
   create(config: ConfigOf<T>, environment: ProgramEnvironment): Promise<HttpApplication>;
 }
@@ -49,7 +57,7 @@ const STOP_MARGIN_SECONDS = 20;
 export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   program: HttpProgram<T>,
 ): void {
-  const { loaded, secrets } = readConfig(program);
+  const { loaded, serviceKeys } = readConfig(program);
   const { config } = loaded;
   // What this function reads is in every table: the compiler cannot see it through T.
   const options = (config as unknown as ConfigOf<ServiceOptionTable>).DEFAULT;
@@ -60,8 +68,9 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
     debug: options.debug,
     json: options.use_json,
     file: logFile(program.name, options),
-    secrets,
+    secrets: [...loaded.secrets, ...serviceKeys.accepted],
   });
+  const logFileStep: ReloadStep = { what: 'log_file', reload: () => logger.reopen() };
   // eslint-disable-next-line no-restricted-properties -- as below; no option, so that no file of an operator has it
   const failPoints = process.env['GLANCE_FAIL_POINTS'];
   void runService({
@@ -71,18 +80,21 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
       (options.shutdown_delay + options.graceful_shutdown_timeout + STOP_MARGIN_SECONDS) * 1000,
     onPrimary: () => {
       for (const warning of loaded.warnings) logger.warn(warning);
+      for (const warning of program.warnings?.(config) ?? []) logger.warn(warning);
       if (failPoints)
         logger.warn(`GLANCE_FAIL_POINTS=${failPoints}: this process fails on purpose`);
       logger.info(`${program.name} ${program.release} starts`, {
         config: loaded.files.join(',') || 'defaults',
       });
     },
+    reloadSupervisor: () => reloadAll([logFileStep], logger),
     start: async () => {
       if (failPoints) armFailPoints(failPoints);
       const stopping = new AbortController();
       const service = await program.create(config, {
         logger,
         release: program.release,
+        serviceKeys,
         configDirectories: directoriesOf(loaded.files),
         shutdown: stopping.signal,
       });
@@ -95,6 +107,26 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
         maxHeaderBytes: options.max_header_line * 4,
         onAbort: () => stopping.abort(),
       });
+      const steps: ReloadStep[] = [
+        logFileStep,
+        {
+          what: 'cert_file, key_file and ca_file',
+          reload: () => {
+            const tls = readTlsFiles(options);
+            if (tls) http.useTls(tls);
+            return tls !== undefined;
+          },
+        },
+        {
+          what: '[service_auth]',
+          reload: () => {
+            serviceKeys.reload();
+            logger.hide(serviceKeys.accepted);
+            return serviceKeys.accepted.length > 0;
+          },
+        },
+        ...(service.reloads ?? []),
+      ];
       const port = await http.listen(options.bind_host, options.bind_port);
       logger.info(`Listening on ${options.bind_host}:${port}`);
       service.start();
@@ -108,6 +140,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
           await service.close();
         },
         abort: () => stopping.abort(),
+        reload: () => reloadAll(steps, logger),
       };
     },
   });
@@ -119,23 +152,29 @@ export function directoriesOf(files: readonly string[]): string[] {
 
 function readConfig<T extends OptionTable & ServiceOptionTable>(
   program: HttpProgram<T>,
-): { loaded: LoadedConfig<T>; secrets: string[] } {
+): { loaded: LoadedConfig<T>; serviceKeys: ServiceKeys } {
   try {
-    const loaded = loadConfig(program.options, {
-      program: program.name,
-      argv: process.argv.slice(2),
-      // eslint-disable-next-line no-restricted-properties -- this is the main function of the services
-      env: process.env,
-      defaultFiles: program.defaultFiles,
-    });
-    const { service_auth: auth } = loaded.config as unknown as ConfigOf<ServiceOptionTable>;
-    const serviceKey = readServiceKey(auth);
+    const loaded = loadProgramConfig(program);
     program.check?.(loaded.config);
-    return {
-      loaded,
-      secrets: serviceKey === undefined ? loaded.secrets : [...loaded.secrets, serviceKey],
-    };
+    // The key may stand in the configuration itself: that is read again for a new one.
+    const serviceKeys = new ServiceKeys(() => {
+      const { config } = loadProgramConfig(program);
+      return readServiceKeys((config as unknown as ConfigOf<ServiceOptionTable>).service_auth);
+    });
+    return { loaded, serviceKeys };
   } catch (error) {
     exitOnStartError(program.name, error);
   }
+}
+
+function loadProgramConfig<T extends OptionTable & ServiceOptionTable>(
+  program: HttpProgram<T>,
+): LoadedConfig<T> {
+  return loadConfig(program.options, {
+    program: program.name,
+    argv: process.argv.slice(2),
+    // eslint-disable-next-line no-restricted-properties -- this is the main function of the services
+    env: process.env,
+    defaultFiles: program.defaultFiles,
+  });
 }

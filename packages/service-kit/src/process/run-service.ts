@@ -9,6 +9,8 @@ export interface RunningService {
   stop(): Promise<void>;
   /** Gives up at once what still runs. */
   abort(): void;
+  /** Reads again what may change while the service runs. */
+  reload(): void;
 }
 
 export interface ServiceProcess {
@@ -19,6 +21,8 @@ export interface ServiceProcess {
   stopTimeoutMs: number;
   /** Once per service, in the process that the operator started. */
   onPrimary?(): void;
+  /** What a process that only supervises others reads again. */
+  reloadSupervisor?(): void;
   start(): Promise<RunningService>;
 }
 
@@ -41,7 +45,14 @@ async function serve(service: ServiceProcess): Promise<void> {
       exitAfterLog(1);
     });
   }
-  let running: RunningService;
+  let running: RunningService | undefined;
+  // Widened: the compiler does not see that the signal sets it.
+  let reloadLater = false as boolean;
+  // Before the start: without a listener the signal would end the process.
+  process.on('SIGHUP', () => {
+    if (running) running.reload();
+    else reloadLater = true;
+  });
   try {
     running = await service.start();
   } catch (error) {
@@ -49,11 +60,13 @@ async function serve(service: ServiceProcess): Promise<void> {
     exitAfterLog(EXIT_CANNOT_START);
     return;
   }
+  const started = running;
+  if (reloadLater) started.reload();
   let stopping = false;
   const stop = (reason: string): void => {
     if (stopping) {
       logger.warn(`${reason} again: ending now`);
-      running.abort();
+      started.abort();
       exitAfterLog(1);
       return;
     }
@@ -63,7 +76,7 @@ async function serve(service: ServiceProcess): Promise<void> {
       logger.error('The stop took too long: killing this process');
       process.kill(process.pid, 'SIGKILL');
     }, service.stopTimeoutMs).unref();
-    running.stop().then(
+    started.stop().then(
       () => {
         logger.info('Stopped');
         exitAfterLog(0);
@@ -79,7 +92,6 @@ async function serve(service: ServiceProcess): Promise<void> {
   process.on('SIGINT', () => {
     if (!cluster.isWorker) stop('SIGINT');
   });
-  process.on('SIGHUP', () => logger.info('SIGHUP: nothing to reload'));
   // Started by a supervisor that keeps a channel open: end with it, however it died.
   if (process.connected && !cluster.isWorker) {
     process.on('disconnect', () => stop('The parent process is gone'));
@@ -132,7 +144,11 @@ function superviseWorkers(service: ServiceProcess): void {
   };
   process.on('SIGTERM', () => end('SIGTERM', 0));
   process.on('SIGINT', () => end('SIGINT', 0));
-  process.on('SIGHUP', () => signalAll('SIGHUP'));
+  process.on('SIGHUP', () => {
+    service.reloadSupervisor?.();
+    logger.info('SIGHUP: passed on to the workers');
+    signalAll('SIGHUP');
+  });
   if (process.connected) process.on('disconnect', () => end('The parent process is gone', 0));
   logger.info(`Starting ${service.workers} workers`);
   for (let count = 0; count < service.workers; count += 1) fork();

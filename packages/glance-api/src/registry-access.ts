@@ -1,0 +1,75 @@
+import { HttpRegistry, type RegistryCredentials } from '@glance/registry-client';
+import {
+  readCertificate,
+  readKeyPair,
+  type ProgramEnvironment,
+  type ReloadStep,
+  type ServiceKeys,
+} from '@glance/service-kit';
+import type { ApiConfig } from './config';
+
+/** The client of the registry that `[DEFAULT] registry_*` and `[service_auth]` describe. */
+export function createRegistryClient(
+  config: ApiConfig,
+  environment: Pick<ProgramEnvironment, 'logger' | 'release' | 'serviceKeys'>,
+): HttpRegistry {
+  const { DEFAULT: options } = config;
+  const protocol = options.registry_client_protocol;
+  return new HttpRegistry({
+    baseUrls: [`${protocol}://${bracketed(options.registry_host)}:${options.registry_port}`],
+    release: environment.release,
+    ...readCredentials(config, environment.serviceKeys),
+    onFailure: (failure) => {
+      environment.logger.warn(`Registry call ${failure.operation} failed: ${failure.reason}`, {
+        registry: failure.baseUrl,
+        tries: failure.tries,
+        retrying: failure.willRetry,
+      });
+    },
+  });
+}
+
+/** Makes the client use the key that comes first now, and the files as they are now. */
+export function reloadCredentials(
+  registry: HttpRegistry,
+  config: ApiConfig,
+  serviceKeys: ServiceKeys,
+): ReloadStep {
+  return {
+    what: 'credentials for glance-registry',
+    reload: () => {
+      registry.useCredentials(readCredentials(config, serviceKeys));
+      return true;
+    },
+  };
+}
+
+/** @throws Error that names the option of a file that cannot be used. */
+function readCredentials(
+  { DEFAULT: options }: ApiConfig,
+  serviceKeys: ServiceKeys,
+): RegistryCredentials {
+  const cert = options.registry_client_cert_file;
+  const key = options.registry_client_key_file;
+  const ca = options.registry_client_ca_file;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new Error('registry_client_cert_file and registry_client_key_file must be set together');
+  }
+  const { shown } = serviceKeys;
+  return {
+    ...(shown === undefined ? {} : { serviceKey: shown }),
+    tls: {
+      ...(ca === undefined ? {} : { ca: readCertificate('registry_client_ca_file', ca) }),
+      ...(cert === undefined || key === undefined
+        ? {}
+        : readKeyPair(
+            { option: 'registry_client_cert_file', file: cert },
+            { option: 'registry_client_key_file', file: key },
+          )),
+    },
+  };
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
