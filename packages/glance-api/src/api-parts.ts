@@ -9,6 +9,7 @@ import type { ImageUploader } from './images/upload-image';
 import type { LimitSource } from './limits/project-limits';
 import type { Policy } from './policy/policy';
 import type { PropertyProtections } from './policy/property-protections';
+import type { TransferAdmission } from './transfer/transfer-admission';
 
 /** What every version of the API is made of. */
 export interface ApiParts {
@@ -21,6 +22,8 @@ export interface ApiParts {
   externalSources: ExternalSources;
   copier: ImageCopier;
   hasher: LocationHasher;
+  /** Whether image data may be sent or taken now. */
+  transfers: TransferAdmission;
   /** Bytes that the images of one project may take; null for no limit. */
   storageQuotaBytes: number | null;
   limits: LimitSource;

@@ -1,15 +1,19 @@
 import {
   HTTP_STATUS,
   accessLogMiddleware,
+  clientViewMiddleware,
   errorMiddleware,
   headerLimitsMiddleware,
   healthRouter,
   requestIdMiddleware,
+  securityHeaders,
+  type ClientViewOptions,
   type HealthOptions,
   type Logger,
 } from '@glance/service-kit';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import { authenticationMiddleware, type AuthenticationOptions } from './auth/authenticate';
+import { cors, type CorsOptions } from './http/cors';
 import { noSuchRoute } from './http/no-such-route';
 import { renderError } from './v1/error-view';
 import { V2_STATUS, renderV2Error } from './v2/error-view';
@@ -19,6 +23,8 @@ export interface AppOptions {
   logger: Logger;
   health: HealthOptions;
   maxRequestIdLength: number;
+  clientView: ClientViewOptions;
+  cors: CorsOptions;
   versions: VersionOptions;
   /** Makes files of rules that were changed before a request hold for it. */
   refreshAccessRules(): Promise<void>;
@@ -33,10 +39,12 @@ export function createApp(options: AppOptions): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.enable('strict routing');
+  app.use(clientViewMiddleware(options.clientView));
+  app.use(securityHeaders);
   app.use(healthRouter(options.health));
+  app.use(cors(options.cors));
   app.use(requestIdMiddleware(options.maxRequestIdLength));
   app.use(accessLogMiddleware(options.logger));
-  app.use(securityHeaders);
   app.use(headerLimitsMiddleware());
   app.use(answerOptions);
   app.use(versionNegotiation(options.versions));
@@ -56,18 +64,8 @@ export function createApp(options: AppOptions): Express {
   return app;
 }
 
-/** OPTIONS of any path by anybody (api-v2 sheet 1.1). No origin but ours is let in by more headers. */
+/** OPTIONS of any path by anybody (api-v2 sheet 1.1), preflights among them. */
 const answerOptions: RequestHandler = (req, res, next) => {
   if (req.method === 'OPTIONS') res.status(200).end();
   else next();
-};
-
-/** Security sheet §8: nothing here is to be guessed at, framed or kept by a browser. */
-const securityHeaders: RequestHandler = (_req, res, next) => {
-  res.set({
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-store',
-    'Content-Security-Policy': "default-src 'none'",
-  });
-  next();
 };

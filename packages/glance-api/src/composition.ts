@@ -4,7 +4,7 @@ import { SERVICE_IDENTITY, isDomainError } from '@glance/common';
 import {
   Readiness,
   RepeatedTask,
-  isLoopback,
+  TrustedProxies,
   newRequestId,
   type HttpApplication,
   type ProgramEnvironment,
@@ -12,7 +12,7 @@ import {
 import { StoreSet } from '@glance/stores';
 import type { ApiParts } from './api-parts';
 import { createApp } from './app';
-import { authFlavor, createAuthenticator } from './auth/create-authenticator';
+import { createAuthenticator } from './auth/create-authenticator';
 import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
@@ -22,9 +22,11 @@ import { createLimits } from './limits/create-limits';
 import { LIMITS_NEED } from './limits/keystone-limits';
 import { readAccessRules } from './policy/access-rules';
 import { createRegistryClient, reloadCredentials } from './registry-access';
+import { checkApiConfig } from './safe-exposure';
 import { storeSettings } from './store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
+import { TransferAdmission } from './transfer/transfer-admission';
 import { createV1 } from './v1/create-v1';
 import { createV2 } from './v2/create-v2';
 
@@ -53,6 +55,7 @@ export async function createApi(
   const { logger, shutdown } = environment;
   const { DEFAULT: options, transfer } = config;
   checkApiConfig(config);
+  const trustedProxies = new TrustedProxies(options.trusted_proxies);
 
   const warn = (message: string): void => logger.warn(message);
   const configuredFlavor = config.paste_deploy.flavor;
@@ -130,6 +133,10 @@ export async function createApi(
     externalSources,
     copier,
     hasher,
+    transfers: new TransferAdmission({
+      maxTransfers: transfer.max_transfers,
+      maxTransfersPerProject: transfer.max_transfers_per_project,
+    }),
     storageQuotaBytes,
     limits: limits.source,
     logger,
@@ -140,6 +147,12 @@ export async function createApi(
     logger: logger.child('http'),
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
     maxRequestIdLength: options.max_request_id_length,
+    clientView: {
+      trustedProxies,
+      parseHeaders: config.oslo_middleware.enable_proxy_headers_parsing,
+      protocolHeader: headerName(options.secure_proxy_ssl_header),
+    },
+    cors: config.cors,
     versions: {
       publicEndpoint: options.public_endpoint,
       enabled: { v1: options.enable_v1_api, v2: options.enable_v2_api },
@@ -218,22 +231,10 @@ async function refuseForeignRegistry(
   }
 }
 
-/**
- * What believes everybody listens where only this machine reaches it (design §6).
- * @throws Error that names the options.
- */
-export function checkApiConfig(config: ApiConfig): void {
-  const flavor = authFlavor(config);
-  const { bind_host: host, allow_unauthenticated_network: allowed } = config.DEFAULT;
-  if (isLoopback(host)) return;
-  if (flavor === 'fakeauth') {
-    throw new Error(
-      `[paste_deploy] flavor = fakeauth believes every token: bind_host must be a loopback address, not ${host}`,
-    );
-  }
-  if (flavor === 'none' && !allowed) {
-    throw new Error(
-      `[paste_deploy] flavor is unset, so everybody who reaches ${host} would be an administrator: set a flavor, or bind_host = 127.0.0.1, or allow_unauthenticated_network = true`,
-    );
-  }
+/** Upstream takes the name as WSGI has it, `HTTP_X_FORWARDED_PROTO`. */
+function headerName(option: string | undefined): string | undefined {
+  return option
+    ?.replace(/^HTTP_/, '')
+    .replaceAll('_', '-')
+    .toLowerCase();
 }

@@ -26,6 +26,13 @@ export const API_OPTIONS = {
       help: 'URL under which clients reach the service, for the links it hands out. Unset: the Host header of the request.',
       pattern: { regex: /^https?:\/\/[^\s]+$/, description: 'an http or https URL' },
     }),
+    trusted_proxies: listOption({
+      help: 'Addresses and networks (192.0.2.7, 2001:db8::/64) of the proxies in front. What they say of a client is believed: identity headers with [paste_deploy] flavor = trusted-auth, which then count from nobody else, and what [oslo_middleware] enable_proxy_headers_parsing and secure_proxy_ssl_header name.',
+      default: [],
+    }),
+    secure_proxy_ssl_header: textOption({
+      help: 'Header in which a trusted proxy says whether the client came by https, such as HTTP_X_FORWARDED_PROTO or X-Forwarded-Proto.',
+    }),
     enable_v1_api: booleanOption({ help: 'Serve API v1.', default: true }),
     enable_v2_api: booleanOption({ help: 'Serve API v2.', default: true }),
     show_image_direct_url: booleanOption({
@@ -245,6 +252,14 @@ export const API_OPTIONS = {
     }),
   },
   transfer: {
+    max_transfers: integerOption({
+      help: 'Uploads and downloads of image data that each process carries at a time, at 1 MiB of memory each; more are answered 503 before their data is read. 0 for no limit. Copies of external data have a limit of their own.',
+      default: 256,
+    }),
+    max_transfers_per_project: integerOption({
+      help: 'Of max_transfers, those of one project; 0 for no limit.',
+      default: 0,
+    }),
     idle_timeout: secondsOption({
       help: 'Seconds without a byte from or to a client after which its transfer is ended.',
       default: 60,
@@ -327,6 +342,56 @@ export const API_OPTIONS = {
       default: 43_200,
       min: 1,
       max: 6 * 86_400,
+    }),
+  },
+  oslo_middleware: {
+    enable_proxy_headers_parsing: booleanOption({
+      help: 'Believe the trusted_proxies when they say in X-Forwarded-For, -Proto, -Host and -Prefix, or in Forwarded (RFC 7239) where there is none of the former, from where and how a client came: for links, the log and limits. The proxy must set or remove each of these headers.',
+      default: false,
+    }),
+  },
+  cors: {
+    allowed_origin: listOption({
+      help: 'Origins (https://horizon.example) whose pages may use the API; * for all. Unset: no page of another origin.',
+      default: [],
+    }),
+    allow_credentials: booleanOption({
+      help: 'Let these pages send cookies and client certificates. Not together with allowed_origin = *: every web page could act as whoever visits it.',
+      default: true,
+    }),
+    expose_headers: listOption({
+      help: 'Headers of answers that these pages may read.',
+      default: [
+        'X-Image-Meta-Checksum',
+        'X-Auth-Token',
+        'X-Subject-Token',
+        'X-Service-Token',
+        'X-OpenStack-Request-ID',
+      ],
+    }),
+    max_age: integerOption({
+      help: 'Seconds that a browser remembers what these pages may do.',
+      default: 3600,
+    }),
+    allow_methods: listOption({
+      help: 'Methods that these pages may use.',
+      default: ['GET', 'PUT', 'POST', 'DELETE', 'PATCH'],
+    }),
+    allow_headers: listOption({
+      help: 'Headers that these pages may send, beside simple ones such as Content-Type.',
+      default: [
+        'Content-MD5',
+        'X-Image-Meta-Checksum',
+        'X-Storage-Token',
+        'Accept-Encoding',
+        'X-Auth-Token',
+        'X-Identity-Status',
+        'X-Roles',
+        'X-Service-Catalog',
+        'X-User-Id',
+        'X-Tenant-Id',
+        'X-OpenStack-Request-ID',
+      ],
     }),
   },
   service_auth: serviceAuthOptions,

@@ -92,6 +92,22 @@ describe('the internal API', () => {
     });
   });
 
+  it.each([
+    ['/livez', 200],
+    ['/v1', 200],
+    ['/v1/nowhere', 404],
+    ['/v1/images?limit=1', 400],
+  ])('tells browsers and caches to keep away from %s', async (path, status) => {
+    const response = await api().get(path).set(headers());
+    expect(response.status).toBe(status);
+    expect(response.headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'",
+    });
+    expect(response.headers).not.toHaveProperty('x-powered-by');
+  });
+
   it('accepts each of two keys, as they are read again', async () => {
     const statusWith = async (key: string): Promise<number> =>
       (

@@ -10,6 +10,7 @@ import {
   healthRouter,
   jsonBody,
   requestIdMiddleware,
+  securityHeaders,
   type HealthOptions,
   type Logger,
   type ServiceKeys,
@@ -63,6 +64,7 @@ export function createApp(options: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  app.use(securityHeaders);
   app.use(healthRouter(options.health));
   app.use(requestIdMiddleware(options.maxRequestIdLength));
   app.use(accessLogMiddleware(options.logger));

@@ -18,6 +18,10 @@ export function serviceOptions(defaults: { bindHost: string; bindPort: number; p
       default: 4096,
       min: 1,
     }),
+    max_connections: integerOption({
+      help: 'Connections that each process has open at a time; further ones are closed at once. 0 for no limit.',
+      default: 8192,
+    }),
     workers: integerOption({
       help: 'Processes that serve requests; 0 and 1 serve in the main process.',
       default: Math.min(8, os.availableParallelism()),

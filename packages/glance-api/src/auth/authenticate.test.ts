@@ -50,6 +50,26 @@ describe('authentication', () => {
       expect(await ownerOf({ ...CONFIRMED, 'x-identity-status': status })).toBe(401);
     });
 
+    it('believes them from trusted proxies only, whom nobody can claim to be', async () => {
+      await server.close();
+      const parsing = '--oslo-middleware-enable-proxy-headers-parsing=true';
+      server = await startTestApi(
+        '--paste-deploy-flavor=trusted-auth',
+        '--trusted-proxies=192.0.2.7',
+        parsing,
+      );
+      expect(await ownerOf(CONFIRMED)).toBe(401);
+      expect(await ownerOf({ ...CONFIRMED, 'x-forwarded-for': '192.0.2.7' })).toBe(401);
+      await server.close();
+      server = await startTestApi(
+        '--paste-deploy-flavor=trusted-auth',
+        '--trusted-proxies=192.0.2.7,127.0.0.0/8',
+        parsing,
+      );
+      // The proxy is the peer, wherever it says that its client is.
+      expect(await ownerOf({ ...CONFIRMED, 'x-forwarded-for': '198.51.100.1' })).toBe('p');
+    });
+
     it('refuses a request without an identity', async () => {
       expect(await ownerOf({ 'x-roles': 'admin', 'x-user-id': 'u' })).toBe(401);
     });
@@ -117,12 +137,35 @@ describe('authentication', () => {
         await request(server.url).get('/v2/images').set({ origin }).expect(200);
       }
     });
+
+    it('lets pages of origins change images that are allowed by name', async () => {
+      await server.close();
+      server = await startTestApi(
+        '--paste-deploy-flavor=',
+        '--cors-allowed-origin=https://horizon.example',
+      );
+      expect(await ownerOf({ origin: 'https://horizon.example' })).toBe('admin');
+      expect(await ownerOf({ origin: 'https://elsewhere.example' })).toBe(403);
+    });
+
+    it('lets pages of its own origin change images where a trusted proxy shows it', async () => {
+      await server.close();
+      server = await startTestApi(
+        '--paste-deploy-flavor=',
+        '--trusted-proxies=127.0.0.1',
+        '--oslo-middleware-enable-proxy-headers-parsing=true',
+      );
+      const origin = 'https://glance.example';
+      expect(await ownerOf({ origin, 'x-forwarded-host': 'glance.example' })).toBe('admin');
+      expect(await ownerOf({ origin })).toBe(403);
+    });
   });
 });
 
 describe('a network address', () => {
   it.each([
     ['fakeauth', [], 'loopback'],
+    ['trusted-auth', [], 'trusted_proxies'],
     ['', [], 'flavor is unset'],
   ])('is refused with flavor %j', async (flavor, more, text) => {
     await expect(

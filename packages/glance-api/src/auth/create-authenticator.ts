@@ -1,5 +1,5 @@
 import { TokenValidator } from '@glance/keystone-client';
-import type { ProgramEnvironment } from '@glance/service-kit';
+import { TrustedProxies, type ProgramEnvironment } from '@glance/service-kit';
 import type { ApiConfig } from '../config';
 import { createKeystoneSession } from '../keystone/keystone-options';
 import { parseRoles, type Authenticator } from './authenticate';
@@ -30,9 +30,15 @@ export function createAuthenticator(
   const close = (): void => undefined;
   switch (authFlavor(config)) {
     case 'none':
-      return { authenticate: noAuth(config.DEFAULT.admin_role), close };
+      return {
+        authenticate: noAuth(config.DEFAULT.admin_role, config.cors.allowed_origin),
+        close,
+      };
     case 'trusted-auth':
-      return { authenticate: trustedAuth, close };
+      return {
+        authenticate: trustedAuth(new TrustedProxies(config.DEFAULT.trusted_proxies)),
+        close,
+      };
     case 'fakeauth':
       return { authenticate: fakeAuth, close };
     case 'keystone':

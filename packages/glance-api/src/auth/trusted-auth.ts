@@ -1,13 +1,21 @@
 import { DomainError } from '@glance/common';
+import type { TrustedProxies } from '@glance/service-kit';
 import type { Request } from 'express';
-import { parseRoles } from './authenticate';
+import { parseRoles, type Authenticator } from './authenticate';
 import type { Credentials } from './caller';
 
 /**
  * Flavor trusted-auth: an authenticating proxy in front sets the identity headers and removes
- * those of the client (api-v1 sheet §7).
+ * those of the client (api-v1 sheet §7). Those that others than `proxies` send count as none.
  */
-export function trustedAuth(req: Request): Credentials | undefined {
+export function trustedAuth(proxies: TrustedProxies): Authenticator {
+  return (req) => {
+    if (!proxies.isEmpty && !proxies.has(req.socket.remoteAddress)) return undefined;
+    return identityHeaders(req);
+  };
+}
+
+function identityHeaders(req: Request): Credentials | undefined {
   const status = header(req, 'x-identity-status');
   if (status === undefined) return undefined;
   if (status !== 'Confirmed') {

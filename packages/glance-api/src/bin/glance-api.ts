@@ -1,7 +1,8 @@
 import { runHttpProgram } from '@glance/service-kit';
-import { checkApiConfig, createApi } from '../composition';
+import { createApi } from '../composition';
 import { API_DEFAULT_FILES, API_OPTIONS } from '../config';
 import { RELEASE } from '../release';
+import { apiWarnings, checkApiConfig } from '../safe-exposure';
 
 runHttpProgram({
   name: 'glance-api',
@@ -9,5 +10,6 @@ runHttpProgram({
   options: API_OPTIONS,
   defaultFiles: API_DEFAULT_FILES,
   check: checkApiConfig,
+  warnings: apiWarnings,
   create: createApi,
 });

@@ -30,8 +30,10 @@ import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import type { PropertyAccess } from '../policy/property-access';
 import { storeType } from '../store-settings';
+import { attachment } from '../transfer/attachment';
 import { OCTET_STREAM, mediaType, refuseContentEncoding } from '../transfer/media-type';
 import { sendBody } from '../transfer/send-body';
+import type { TransferAdmission } from '../transfer/transfer-admission';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { changeTarget } from './change-target';
 import { contextOf } from '../auth/call-context';
@@ -51,6 +53,7 @@ export interface ImagesControllerOptions {
   registry: Registry;
   stores: StoreSet;
   uploader: ImageUploader;
+  transfers: TransferAdmission;
   copier: ImageCopier;
   externalSources: ExternalSources;
   policy: Policy;
@@ -99,7 +102,8 @@ export class ImagesController {
   };
 
   download = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, properties, stores, logger, sendIdleMs, shutdown } = this.options;
+    const { registry, policy, properties, stores, transfers } = this.options;
+    const { logger, sendIdleMs, shutdown } = this.options;
     const identity = identityOf(req);
     const image = await findImage(registry, req, (found) => {
       const target = readTarget(found, identity);
@@ -107,23 +111,25 @@ export class ImagesController {
       policy.enforce('download_image', identity, target);
     });
     checkActive(image);
-    const data = await openImageData(image, { stores, logger });
-    res.set({
-      ...imageMetaHeaders(properties.readable(image, identity)),
-      'Content-Type': 'application/octet-stream',
-      'Content-Length': String(data.sizeBytes),
-      'Content-Disposition': 'attachment',
-    });
-    res.status(200);
-    await sendBody(res, data.chunks, {
-      sizeBytes: data.sizeBytes,
-      idleMs: sendIdleMs,
-      signal: shutdown,
+    await transfers.during(identity.projectId, async () => {
+      const data = await openImageData(image, { stores, logger });
+      res.set({
+        ...imageMetaHeaders(properties.readable(image, identity)),
+        'Content-Type': 'application/octet-stream',
+        'Content-Length': String(data.sizeBytes),
+        'Content-Disposition': attachment(image.id),
+      });
+      res.status(200);
+      await sendBody(res, data.chunks, {
+        sizeBytes: data.sizeBytes,
+        idleMs: sendIdleMs,
+        signal: shutdown,
+      });
     });
   };
 
   create = async (req: Request, res: Response): Promise<void> => {
-    const { registry, uploader, policy } = this.options;
+    const { registry, uploader, policy, transfers } = this.options;
     const identity = requireWriter(req);
     const meta = this.decode(req);
     const { owner, visibility } = ownerAndVisibility(meta, identity);
@@ -169,26 +175,28 @@ export class ImagesController {
     }
     this.checkUpload(req, meta.diskFormat, meta.containerFormat);
     const limits = await imageLimits(this.options.limits, owner);
-    const uploaded = await uploader.upload({
-      imageId: image.id,
-      request: req,
-      response: res,
-      store,
-      ...announced(meta.sizeBytes, meta.checksum),
-      failureStatus: 'killed',
-      limits: limits.limits,
-      context,
-      claim: async (upload) => {
-        const created = await registry.createImage({ image, upload, ...limits }, context);
-        if (!created.lease) throw new DomainError('internal', 'The registry gave no lease');
-        return { image: created.image, lease: created.lease };
-      },
-    });
+    const uploaded = await transfers.during(identity.projectId, () =>
+      uploader.upload({
+        imageId: image.id,
+        request: req,
+        response: res,
+        store,
+        ...announced(meta.sizeBytes, meta.checksum),
+        failureStatus: 'killed',
+        limits: limits.limits,
+        context,
+        claim: async (upload) => {
+          const created = await registry.createImage({ image, upload, ...limits }, context);
+          if (!created.lease) throw new DomainError('internal', 'The registry gave no lease');
+          return { image: created.image, lease: created.lease };
+        },
+      }),
+    );
     this.answerCreated(req, res, uploaded);
   };
 
   update = async (req: Request, res: Response): Promise<void> => {
-    const { registry, uploader, policy, properties } = this.options;
+    const { registry, uploader, policy, properties, transfers } = this.options;
     const identity = requireWriter(req);
     const meta = this.decode(req);
     const sources = namedSources(req, meta);
@@ -256,21 +264,23 @@ export class ImagesController {
     }
     this.checkUpload(req, ...formats);
     const { limits } = await imageLimits(this.options.limits, owner);
-    const updated = await registry.updateImage(
-      stored.id,
-      { ...request, ifStatus: ['queued'] },
-      context,
-    );
-    const uploaded = await uploader.upload({
-      imageId: updated.id,
-      request: req,
-      response: res,
-      store,
-      ...announced(updated.sizeBytes ?? undefined, updated.checksum),
-      failureStatus: 'killed',
-      limits,
-      context,
-      claim: (upload) => registry.beginUpload(updated.id, upload, context),
+    const uploaded = await transfers.during(identity.projectId, async () => {
+      const updated = await registry.updateImage(
+        stored.id,
+        { ...request, ifStatus: ['queued'] },
+        context,
+      );
+      return await uploader.upload({
+        imageId: updated.id,
+        request: req,
+        response: res,
+        store,
+        ...announced(updated.sizeBytes ?? undefined, updated.checksum),
+        failureStatus: 'killed',
+        limits,
+        context,
+        claim: (upload) => registry.beginUpload(updated.id, upload, context),
+      });
     });
     this.answerImage(res, properties.readable(uploaded, identity));
   };

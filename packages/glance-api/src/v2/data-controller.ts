@@ -8,7 +8,7 @@ import {
 } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
-import type { StoreSet } from '@glance/stores';
+import type { ByteRange, StoreSet } from '@glance/stores';
 import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { requireWriter } from '../auth/require-writer';
@@ -18,9 +18,11 @@ import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
+import { attachment } from '../transfer/attachment';
 import { FORM_DATA } from '../transfer/form-body';
 import { OCTET_STREAM, mediaType } from '../transfer/media-type';
 import { sendBody } from '../transfer/send-body';
+import type { TransferAdmission } from '../transfer/transfer-admission';
 import { answerEmpty } from './answer';
 import { requestedRange } from './byte-range';
 import { contextOf } from '../auth/call-context';
@@ -32,6 +34,7 @@ export interface DataControllerOptions {
   registry: Registry;
   stores: StoreSet;
   uploader: ImageUploader;
+  transfers: TransferAdmission;
   policy: Policy;
   limits: LimitSource;
   logger: Logger;
@@ -46,7 +49,8 @@ export class DataController {
   constructor(private readonly options: DataControllerOptions) {}
 
   upload = async (req: Request, res: Response): Promise<void> => {
-    const { registry, stores, uploader, policy, imageSizeCapBytes: cap } = this.options;
+    const { registry, stores, uploader, transfers, policy } = this.options;
+    const { imageSizeCapBytes: cap } = this.options;
     const { sizeBytes, announcedBytes, unwrap } = readDataHeaders(req);
     const store = storeForUpload(req, stores);
     const caller = requireWriter(req);
@@ -61,27 +65,30 @@ export class DataController {
     }
     const context = contextOf(req);
     const { limits } = await imageLimits(this.options.limits, image.owner);
-    await uploader.upload({
-      imageId: image.id,
-      request: req,
-      response: res,
-      store,
-      sizeBytes,
-      md5: image.checksum ?? undefined,
-      hash: recordedHash(image),
-      unwrap,
-      virtualSizeOf,
-      failureStatus: 'queued',
-      limits,
-      context,
-      claim: async (upload) => {
-        try {
-          return await registry.beginUpload(image.id, upload, context);
-        } catch (error) {
-          throw isDomainError(error, 'conflict') ? lostRace(image.id, error) : error;
-        }
-      },
-    });
+    const hash = recordedHash(image);
+    await transfers.during(caller.projectId, () =>
+      uploader.upload({
+        imageId: image.id,
+        request: req,
+        response: res,
+        store,
+        sizeBytes,
+        md5: image.checksum ?? undefined,
+        hash,
+        unwrap,
+        virtualSizeOf,
+        failureStatus: 'queued',
+        limits,
+        context,
+        claim: async (upload) => {
+          try {
+            return await registry.beginUpload(image.id, upload, context);
+          } catch (error) {
+            throw isDomainError(error, 'conflict') ? lostRace(image.id, error) : error;
+          }
+        },
+      }),
+    );
     answerEmpty(res, 204);
   };
 
@@ -92,7 +99,7 @@ export class DataController {
   };
 
   download = async (req: Request, res: Response): Promise<void> => {
-    const { registry, stores, policy, logger, sendIdleMs, shutdown } = this.options;
+    const { registry, stores, transfers, policy } = this.options;
     const caller = identityOf(req);
     const image = await findImage(registry, req);
     enforceOnImage(policy, 'download_image', caller, image);
@@ -107,6 +114,16 @@ export class DataController {
       return;
     }
     const range = requestedRange(req.headers, image.sizeBytes);
+    await transfers.during(caller.projectId, () => this.send(res, image, range, preferred));
+  };
+
+  private async send(
+    res: Response,
+    image: ImageRecord,
+    range: ByteRange | undefined,
+    preferred: readonly string[],
+  ): Promise<void> {
+    const { stores, logger, sendIdleMs, shutdown } = this.options;
     const options = { stores, logger, range, preferredStores: preferred };
     const data = await openImageData(image, options).catch((error: unknown) => {
       if (isDomainError(error, 'store_blob_missing')) return undefined;
@@ -117,7 +134,11 @@ export class DataController {
       return;
     }
     res.status(range ? 206 : 200);
-    res.set({ 'Content-Type': OCTET_STREAM, 'Content-Length': String(data.sizeBytes) });
+    res.set({
+      'Content-Type': OCTET_STREAM,
+      'Content-Length': String(data.sizeBytes),
+      'Content-Disposition': attachment(image.id),
+    });
     if (image.checksum !== null) res.set('Content-MD5', encodeHeaderValue(image.checksum));
     if (range) {
       const last = range.offset + range.length - 1;
@@ -128,7 +149,7 @@ export class DataController {
       idleMs: sendIdleMs,
       signal: shutdown,
     });
-  };
+  }
 }
 
 /** A download of nothing: unlike other empty answers it has no type (sheet 1.1). */

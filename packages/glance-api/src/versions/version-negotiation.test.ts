@@ -120,4 +120,51 @@ describe('version negotiation', () => {
       await proxied.close();
     }
   });
+
+  describe('behind a proxy', () => {
+    const SEEN_FROM_OUTSIDE = {
+      'x-forwarded-for': '192.0.2.7',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'glance.example',
+      'x-forwarded-prefix': '/image',
+    };
+    const parsing = '--oslo-middleware-enable-proxy-headers-parsing=true';
+    const linkOf = async (...flags: string[]): Promise<string> => {
+      const proxied = await startTestApi(...flags);
+      try {
+        const versions = await request(proxied.url).get('/versions').set(SEEN_FROM_OUTSIDE);
+        const redirect = await request(proxied.url)
+          .get('/v2')
+          .set(SEEN_FROM_OUTSIDE)
+          .redirects(0)
+          .expect(302);
+        const link = versions.body.versions[0].links[0].href as string;
+        expect(redirect.headers['location']).toBe(link);
+        return link.replace(proxied.url, 'OWN');
+      } finally {
+        await proxied.close();
+      }
+    };
+
+    it('that is trusted, builds its links as the client must follow them', async () => {
+      expect(await linkOf('--trusted-proxies=127.0.0.1', parsing)).toBe(
+        'https://glance.example/image/v2/',
+      );
+    });
+
+    it('that is not trusted or not to be parsed, builds them on its own address', async () => {
+      expect(await linkOf()).toBe('OWN/v2/');
+      expect(await linkOf(parsing)).toBe('OWN/v2/');
+      expect(await linkOf('--trusted-proxies=192.0.2.9', parsing)).toBe('OWN/v2/');
+      expect(await linkOf('--trusted-proxies=127.0.0.1')).toBe('OWN/v2/');
+    });
+
+    it('learns the protocol from the header that is named for it', async () => {
+      const named = '--secure-proxy-ssl-header=HTTP_X_FORWARDED_PROTO';
+      expect(await linkOf(named)).toBe('OWN/v2/');
+      expect(await linkOf(named, '--trusted-proxies=127.0.0.1')).toMatch(
+        /^https:\/\/127\.0\.0\.1:\d+\/v2\/$/,
+      );
+    });
+  });
 });

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { currentRequest, runInRequest } from '../request-context';
 import type { Logger } from '../logger';
+import { clientView } from './client-view';
 
 /** One line per request when its answer ends; a client that went away is told apart (499). */
 export function accessLogMiddleware(logger: Logger): RequestHandler {
@@ -13,7 +14,7 @@ export function accessLogMiddleware(logger: Logger): RequestHandler {
         logger.info(`"${req.method} ${req.originalUrl.split('?', 1)[0] ?? ''}"`, {
           status: res.writableFinished ? res.statusCode : 499,
           seconds: seconds.toFixed(4),
-          client: req.socket.remoteAddress,
+          client: clientView(req).address,
         });
       };
       if (context) line();

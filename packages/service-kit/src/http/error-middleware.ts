@@ -10,6 +10,9 @@ export interface ErrorMiddlewareOptions {
   render(req: Request, res: Response, status: number, error: DomainError): void;
 }
 
+/** Headers of the answer that does not come. */
+const DESCRIBES_BODY = /^content-(?!security-policy$)|^etag$|^location$|^x-image-meta-/;
+
 /**
  * The one place where an error becomes an answer. Unknown errors are a plain 500 without inner
  * text; when the answer has begun the connection is cut, so that a client never takes a broken
@@ -36,9 +39,7 @@ export function errorMiddleware(options: ErrorMiddlewareOptions): ErrorRequestHa
       return;
     }
     for (const name of res.getHeaderNames()) {
-      if (/^content-|^etag$|^location$|^x-image-meta-|^cache-control$/.test(name)) {
-        res.removeHeader(name);
-      }
+      if (DESCRIBES_BODY.test(name)) res.removeHeader(name);
     }
     if (!req.complete) answerBeforeBody(req, res, patienceFor(error.code));
     options.render(req, res, status, error);

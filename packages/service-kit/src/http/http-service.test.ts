@@ -10,6 +10,7 @@ describe('HttpService', () => {
   async function listen(
     handler: http.RequestListener,
     onAbort: () => void = () => undefined,
+    maxConnections = 0,
   ): Promise<{ service: HttpService; port: number }> {
     const service = new HttpService({
       handler,
@@ -17,6 +18,7 @@ describe('HttpService', () => {
       backlog: 16,
       keepAliveTimeoutMs: 60_000,
       maxHeaderBytes: 16_384,
+      maxConnections,
       onAbort,
     });
     services.push(service);
@@ -61,6 +63,36 @@ describe('HttpService', () => {
     const answer = await raw(port, request);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer).not.toContain('reached');
+  });
+
+  it('says to clients what it cannot parse with the headers that every answer has', async () => {
+    const { port } = await listen((_req, res) => res.end('reached'));
+    const answer = await raw(port, 'hello\r\n\r\n');
+    expect(answer).toMatch(/^X-Content-Type-Options: nosniff\r$/m);
+    expect(answer).toMatch(/^Content-Security-Policy: default-src 'none'\r$/m);
+    expect(answer).toMatch(/^Cache-Control: no-store\r$/m);
+  });
+
+  it('closes connections beyond the limit, and takes new ones when others end', async () => {
+    const { port } = await listen((_req, res) => res.end('ok'), undefined, 2);
+    const agents = [1, 2].map(() => new http.Agent({ keepAlive: true }));
+    const get = async (agent: http.Agent): Promise<number> => {
+      const request = http.get({ port, host: '127.0.0.1', agent });
+      const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+      answer.resume();
+      await once(answer, 'end');
+      return answer.statusCode ?? 0;
+    };
+    expect(await Promise.all(agents.map(get))).toEqual([200, 200]);
+    const third = new http.Agent();
+    await expect(get(third)).rejects.toThrow();
+    expect(await get(agents[0]!)).toBe(200);
+    agents[1]!.destroy();
+    for (;;) {
+      const status = await get(third).catch(() => undefined);
+      if (status === 200) break;
+    }
+    agents[0]!.destroy();
   });
 
   it('shows a handler every header field, however many', async () => {

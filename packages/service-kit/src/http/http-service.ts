@@ -3,15 +3,18 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SecureContextOptions } from 'node:tls';
+import { TLSSocket, type SecureContextOptions } from 'node:tls';
 import type { Logger } from '../logger';
 import type { TlsFiles } from '../tls-files';
+import { SECURITY_HEADERS, STRICT_TRANSPORT } from './security-headers';
 
 export interface HttpServiceOptions {
   handler: http.RequestListener;
   logger: Logger;
   tls?: TlsFiles | undefined;
   backlog: number;
+  /** Connections open at a time; further ones are closed at once. 0: no limit. */
+  maxConnections?: number;
   keepAliveTimeoutMs: number;
   /** Bytes of a request's whole header block. */
   maxHeaderBytes: number;
@@ -28,6 +31,7 @@ export interface StopOptions {
 
 const HEADERS_TIMEOUT_MS = 20_000;
 const ABORT_GRACE_MS = 10_000;
+const FULL_WARNING_INTERVAL_MS = 60_000;
 
 /** Set on a request whose client waits for `100 Continue` before it sends the body. */
 const AWAITS_CONTINUE = new WeakSet<http.IncomingMessage>();
@@ -47,6 +51,7 @@ export class HttpService {
   private readonly busy = new WeakSet<Duplex>();
   private inFlight = 0;
   private draining = false;
+  private toldFullAt = -Infinity;
   private idle: (() => void) | undefined;
 
   constructor(private readonly options: HttpServiceOptions) {
@@ -78,6 +83,10 @@ export class HttpService {
       else refuseUnparsable(error, socket);
     });
     this.server.on('connection', (socket: Socket) => {
+      if (!this.admits()) {
+        socket.destroy();
+        return;
+      }
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     });
@@ -134,6 +143,18 @@ export class HttpService {
     this.options.handler(req, res);
   };
 
+  /** Not by server.maxConnections: in a cluster, workers would pass the connection round. */
+  private admits(): boolean {
+    const { maxConnections = 0, logger } = this.options;
+    if (maxConnections === 0 || this.sockets.size < maxConnections) return true;
+    const now = performance.now();
+    if (now - this.toldFullAt >= FULL_WARNING_INTERVAL_MS) {
+      this.toldFullAt = now;
+      logger.warn(`max_connections = ${maxConnections} are open: closing further ones`);
+    }
+    return false;
+  }
+
   private async becomesIdle(timeoutMs: number): Promise<boolean> {
     if (this.inFlight === 0) return true;
     return await new Promise<boolean>((resolve) => {
@@ -167,7 +188,13 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
         ? '408 Request Timeout'
         : '400 Bad Request';
   const body = `${status}\n`;
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const headers = Object.entries({
+    'Content-Type': 'text/plain; charset=UTF-8',
+    'Content-Length': String(body.length),
+    Connection: 'close',
+    ...SECURITY_HEADERS,
+    ...(socket instanceof TLSSocket ? STRICT_TRANSPORT : {}),
+  });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(`HTTP/1.1 ${status}\r\n${lines}\r\n${body}`);
 }

@@ -103,6 +103,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
         logger,
         tls: readTlsFiles(options),
         backlog: options.backlog,
+        maxConnections: options.max_connections,
         keepAliveTimeoutMs: options.client_socket_timeout * 1000,
         maxHeaderBytes: options.max_header_line * 4,
         onAbort: () => stopping.abort(),
