@@ -49,6 +49,8 @@ export const ERROR_CODES = [
   'registry_refused',
   'database_unavailable',
   'overloaded',
+  /** The caller asked too often; `retryAfterSeconds` is in the details. */
+  'rate_limited',
   'shutting_down',
   'internal',
 ] as const;

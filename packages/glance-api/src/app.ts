@@ -15,6 +15,7 @@ import express, { type Express, type RequestHandler, type Router } from 'express
 import { authenticationMiddleware, type AuthenticationOptions } from './auth/authenticate';
 import { cors, type CorsOptions } from './http/cors';
 import { noSuchRoute } from './http/no-such-route';
+import { rateLimits, type RateLimits } from './rate-limits/rate-limits';
 import { renderError } from './v1/error-view';
 import { V2_STATUS, renderV2Error } from './v2/error-view';
 import { versionNegotiation, type VersionOptions } from './versions/version-negotiation';
@@ -29,6 +30,7 @@ export interface AppOptions {
   /** Makes files of rules that were changed before a request hold for it. */
   refreshAccessRules(): Promise<void>;
   authentication: AuthenticationOptions;
+  rateLimits: RateLimits;
   v1: Router;
   v2: Router;
 }
@@ -52,7 +54,10 @@ export function createApp(options: AppOptions): Express {
     await options.refreshAccessRules();
     next();
   });
+  const limits = rateLimits(options.rateLimits);
+  app.use(limits.beforeAuthentication);
   app.use(authenticationMiddleware(options.authentication));
+  app.use(limits.afterAuthentication);
   app.use('/v1', options.v1);
   app.use('/v2', options.v2);
   app.use(noSuchRoute);

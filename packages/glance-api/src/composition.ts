@@ -168,6 +168,20 @@ export async function createApi(
       policy,
       allowAnonymous: options.allow_anonymous_access,
     },
+    rateLimits: {
+      unauthenticated: {
+        perSecond: config.rate_limit.unauthenticated_per_second,
+        burst: config.rate_limit.unauthenticated_burst,
+      },
+      requests: {
+        perSecond: config.rate_limit.requests_per_second,
+        burst: config.rate_limit.requests_burst,
+      },
+      creates: {
+        perSecond: config.rate_limit.creates_per_second,
+        burst: config.rate_limit.creates_burst,
+      },
+    },
     v1: createV1(parts),
     v2: await createV2(parts),
   });

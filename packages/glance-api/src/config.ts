@@ -5,6 +5,7 @@ import {
   healthcheckOptions,
   integerOption,
   listOption,
+  rateOption,
   repeatableOption,
   secondsOption,
   serviceAuthOptions,
@@ -284,6 +285,35 @@ export const API_OPTIONS = {
       defaultText: 'number of CPUs, from 2 to 8',
       min: 1,
       max: 64,
+    }),
+  },
+  rate_limit: {
+    unauthenticated_per_second: rateOption({
+      help: 'Requests without credentials, or with bad ones, that each process takes from one client address per second; then all from there are answered 429 before anybody is asked about their tokens. 0 for no limit. Behind a balancer without trusted_proxies and [oslo_middleware] enable_proxy_headers_parsing, all clients have one address: leave it 0 there.',
+      default: 0,
+    }),
+    unauthenticated_burst: integerOption({
+      help: 'How many such requests may come at once.',
+      default: 40,
+      min: 1,
+    }),
+    requests_per_second: rateOption({
+      help: 'Requests other than for image data that each process takes from one project per second; 0 for no limit.',
+      default: 0,
+    }),
+    requests_burst: integerOption({
+      help: 'How many of these may come at once.',
+      default: 100,
+      min: 1,
+    }),
+    creates_per_second: rateOption({
+      help: 'Images that one project may create per second in each process; 0 for no limit.',
+      default: 0,
+    }),
+    creates_burst: integerOption({
+      help: 'How many of these may come at once.',
+      default: 20,
+      min: 1,
     }),
   },
   copy_from: {

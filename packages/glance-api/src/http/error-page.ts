@@ -17,6 +17,7 @@ export const EXPLANATIONS: Readonly<Record<number, string>> = {
   413: 'The body of your request was too large for this server.',
   415: 'The request media type is not supported by this server.',
   416: 'The range of bytes that was asked for is not there.',
+  429: 'There were too many requests in a short time.',
   431: 'The header fields of the request are too large or too many.',
   500: 'The server has either erred or is incapable of performing the requested operation.',
   501: 'The server does not know this method.',

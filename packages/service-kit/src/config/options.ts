@@ -116,6 +116,14 @@ export function secondsOption(spec: Common & IntegerRules & { default: number })
   });
 }
 
+/** How many in a second, fractions allowed; 0 stands for no limit. */
+export function rateOption(spec: Common & { default: number }): Option<number> {
+  const accepts = 'a number of at least 0';
+  return make(spec, accepts, spec.default, (text) =>
+    /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : refuse(accepts),
+  );
+}
+
 const TRUE_WORDS = ['true', '1', 'on', 'yes'];
 const FALSE_WORDS = ['false', '0', 'off', 'no'];
 

@@ -24,6 +24,8 @@ export function errorMiddleware(options: ErrorMiddlewareOptions): ErrorRequestHa
     const status = options.statusOf[error.code];
     if (error.code === 'client_gone') {
       options.logger.info(`The client went away: ${describeError(error)}`);
+    } else if (error.code === 'overloaded') {
+      options.logger.warn(`${req.method} ${req.path} refused: ${describeError(error)}`, { status });
     } else if (status >= 500) {
       options.logger.error(`${req.method} ${req.path} failed: ${describeError(thrown)}`, {
         status,
@@ -41,6 +43,10 @@ export function errorMiddleware(options: ErrorMiddlewareOptions): ErrorRequestHa
     for (const name of res.getHeaderNames()) {
       if (DESCRIBES_BODY.test(name)) res.removeHeader(name);
     }
+    const { retryAfterSeconds } = error.details;
+    if (typeof retryAfterSeconds === 'number') {
+      res.setHeader('Retry-After', String(retryAfterSeconds));
+    }
     if (!req.complete) answerBeforeBody(req, res, patienceFor(error.code));
     options.render(req, res, status, error);
   };
@@ -52,6 +58,7 @@ function patienceFor(code: ErrorCode): LingerLimits {
     // Nobody known: no more than it takes to read an answer.
     case 'unauthenticated':
     case 'headers_too_large':
+    case 'rate_limited':
     case 'shutting_down':
       return { totalMs: 1000, idleMs: 1000 };
     case 'client_too_slow':

@@ -46,6 +46,7 @@ export const HTTP_STATUS = {
   registry_refused: 500,
   database_unavailable: 503,
   overloaded: 503,
+  rate_limited: 429,
   shutting_down: 503,
   internal: 500,
 } satisfies Record<ErrorCode, number>;
