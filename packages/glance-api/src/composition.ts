@@ -203,10 +203,13 @@ export async function createApi(
     app,
     stores,
     readiness,
-    reloads:
-      registry instanceof HttpRegistry
+    reloads: [
+      ...(registry instanceof HttpRegistry
         ? [reloadCredentials(registry, config, environment.serviceKeys)]
-        : [],
+        : []),
+      ...(authentication.reloads ?? []),
+      ...(limits.reloads ?? []),
+    ],
     start: () => {
       readiness.start();
       for (const task of background) task.start();

@@ -33,6 +33,7 @@ export interface KeystoneAnswer {
   body: unknown;
 }
 
+const NO_TLS = { ca: undefined, cert: undefined, key: undefined };
 const MAX_SOCKETS = 32;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
@@ -61,6 +62,15 @@ export class KeystoneExchange {
         const repeatable = error instanceof KeystoneError && error.kind === 'unavailable';
         if (!repeatable || attempt >= this.options.tries) throw error;
       }
+    }
+  }
+
+  /** Connections made from now on are made with these; idle ones of before are given up. */
+  useTls(tls: KeystoneTls): void {
+    // Part of the name under which the agent finds a connection again: none of before is found.
+    Object.assign(this.httpsAgent.options, { ...NO_TLS, ...tls });
+    for (const idle of Object.values(this.httpsAgent.freeSockets)) {
+      for (const socket of idle ?? []) socket.destroy();
     }
   }
 

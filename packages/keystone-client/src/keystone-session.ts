@@ -1,6 +1,11 @@
 import Joi from 'joi';
 import { KeystoneError } from './keystone-error';
-import { KeystoneExchange, type ExchangeOptions, type KeystoneAnswer } from './keystone-exchange';
+import {
+  KeystoneExchange,
+  type ExchangeOptions,
+  type KeystoneAnswer,
+  type KeystoneTls,
+} from './keystone-exchange';
 import { loginBody, type ServiceCredentials } from './service-credentials';
 
 export interface KeystoneSessionOptions extends Partial<Omit<ExchangeOptions, 'userAgent'>> {
@@ -74,6 +79,11 @@ export class KeystoneSession {
     if (answer.status === 401) answer = await ask();
     if (answer.status >= 200 && answer.status < 300) return answer.body;
     throw failure(`GET ${this.baseUrl}${path}`, answer.status);
+  }
+
+  /** Other certificates, from the next connection on. */
+  useTls(tls: KeystoneTls): void {
+    this.exchange.useTls(tls);
   }
 
   close(): void {

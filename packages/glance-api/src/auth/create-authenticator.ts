@@ -1,7 +1,7 @@
 import { TokenValidator } from '@glance/keystone-client';
-import { TrustedProxies, type ProgramEnvironment } from '@glance/service-kit';
+import { TrustedProxies, type ProgramEnvironment, type ReloadStep } from '@glance/service-kit';
 import type { ApiConfig } from '../config';
-import { createKeystoneSession } from '../keystone/keystone-options';
+import { connectKeystone } from '../keystone/keystone-options';
 import { parseRoles, type Authenticator } from './authenticate';
 import { fakeAuth } from './fake-auth';
 import { keystoneAuth } from './keystone-auth';
@@ -19,6 +19,8 @@ export function authFlavor(config: ApiConfig): AuthFlavor {
 export interface Authentication {
   authenticate: Authenticator;
   challenge?: string;
+  /** What of it is read again on SIGHUP. */
+  reloads?: readonly ReloadStep[];
   close(): void;
 }
 
@@ -50,7 +52,7 @@ function createKeystoneAuthentication(
   { keystone_authtoken: options }: ApiConfig,
   environment: Pick<ProgramEnvironment, 'logger' | 'release'>,
 ): Authentication {
-  const session = createKeystoneSession('keystone_authtoken', options, environment);
+  const { session, reload } = connectKeystone('keystone_authtoken', options, environment);
   const authenticate = keystoneAuth({
     tokens: new TokenValidator(session, { cacheSeconds: options.token_cache_time }),
     serviceTokenRoles: options.service_token_roles.flatMap(parseRoles),
@@ -61,6 +63,7 @@ function createKeystoneAuthentication(
   return {
     authenticate,
     challenge: `Keystone uri="${uri}"`,
+    reloads: [reload],
     close: () => session.close(),
   };
 }

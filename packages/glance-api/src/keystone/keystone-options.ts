@@ -1,6 +1,7 @@
 import {
   KeystoneSession,
   type DomainName,
+  type KeystoneTls,
   type Scope,
   type ServiceCredentials,
   type UserName,
@@ -8,11 +9,13 @@ import {
 import {
   booleanOption,
   integerOption,
-  readOptionFile,
+  readCertificate,
+  readKeyPair,
   secondsOption,
   textOption,
   type ConfigOf,
   type ProgramEnvironment,
+  type ReloadStep,
 } from '@glance/service-kit';
 
 /** Options of a section that says how this service reaches Keystone and who it is there. */
@@ -86,47 +89,73 @@ export type KeystoneAccess = ConfigOf<{
   section: ReturnType<typeof keystoneAccessOptions>;
 }>['section'];
 
+/** The access to Keystone that one section of the configuration describes. */
+export interface KeystoneConnection {
+  session: KeystoneSession;
+  /** Reads the files of its certificates again. */
+  reload: ReloadStep;
+}
+
 /**
- * Opens the access that a section describes; nothing is sent before it is used.
+ * Nothing is sent before it is used.
  * @throws Error that names the option at fault.
  */
-export function createKeystoneSession(
+export function connectKeystone(
   section: string,
   options: KeystoneAccess,
   { logger, release }: Pick<ProgramEnvironment, 'logger' | 'release'>,
-): KeystoneSession {
+): KeystoneConnection {
   if (options.insecure) {
     throw new Error(
       `[${section}] insecure = true is not supported: whoever answers would learn every token; set cafile`,
     );
   }
-  const { cafile, certfile, keyfile } = options;
-  if ((certfile === undefined) !== (keyfile === undefined)) {
-    throw new Error(`[${section}] certfile and keyfile must be set together`);
-  }
-  const file = (name: string, path: string | undefined) =>
-    path === undefined ? undefined : readOptionFile(`[${section}] ${name}`, path);
-  const [ca, cert, key] = [
-    file('cafile', cafile),
-    file('certfile', certfile),
-    file('keyfile', keyfile),
-  ];
+  const tls = readTls(section, options);
+  const authUrl = required(section, 'auth_url', options.auth_url);
+  const credentials = credentialsOf(section, options);
   try {
-    return new KeystoneSession({
-      authUrl: required(section, 'auth_url', options.auth_url),
-      credentials: credentialsOf(section, options),
+    const session = new KeystoneSession({
+      authUrl,
+      credentials,
       userAgent: `glance-api/${release}`,
       timeoutMs: options.http_connect_timeout * 1000,
       tries: options.http_request_max_retries + 1,
-      tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
+      tls,
       onRefusal: (message) => {
         logger.error(`[${section}] is not accepted: ${message}`);
       },
     });
+    return {
+      session,
+      reload: {
+        what: `certificates of [${section}]`,
+        reload: () => {
+          const again = readTls(section, options);
+          session.useTls(again);
+          return Object.keys(again).length > 0;
+        },
+      },
+    };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new Error(`[${section}] auth_url cannot be used`, { cause: error });
   }
+}
+
+/** @throws Error that names the option of a file that cannot be used. */
+function readTls(section: string, { cafile, certfile, keyfile }: KeystoneAccess): KeystoneTls {
+  if ((certfile === undefined) !== (keyfile === undefined)) {
+    throw new Error(`[${section}] certfile and keyfile must be set together`);
+  }
+  return {
+    ...(cafile === undefined ? {} : { ca: readCertificate(`[${section}] cafile`, cafile) }),
+    ...(certfile === undefined || keyfile === undefined
+      ? {}
+      : readKeyPair(
+          { option: `[${section}] certfile`, file: certfile },
+          { option: `[${section}] keyfile`, file: keyfile },
+        )),
+  };
 }
 
 function credentialsOf(section: string, options: KeystoneAccess): ServiceCredentials {

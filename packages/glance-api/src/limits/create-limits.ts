@@ -1,8 +1,8 @@
 import { LimitReader, type EndpointName } from '@glance/keystone-client';
 import type { Registry } from '@glance/registry-client';
-import type { ProgramEnvironment } from '@glance/service-kit';
+import type { ProgramEnvironment, ReloadStep } from '@glance/service-kit';
 import type { ApiConfig } from '../config';
-import { createKeystoneSession } from '../keystone/keystone-options';
+import { connectKeystone } from '../keystone/keystone-options';
 import { KeystoneLimits } from './keystone-limits';
 import { NO_LIMITS, type LimitSource } from './project-limits';
 
@@ -10,6 +10,8 @@ export interface Limits {
   source: LimitSource;
   /** `user_storage_quota`, which unified limits switch off; null for none. */
   storageQuotaBytes: number | null;
+  /** What of it is read again on SIGHUP. */
+  reloads?: readonly ReloadStep[];
   close(): void;
 }
 
@@ -35,11 +37,12 @@ export function createLimits(
     );
   }
   const endpoint = endpointName(options);
-  const session = createKeystoneSession('oslo_limit', options, environment);
+  const { session, reload } = connectKeystone('oslo_limit', options, environment);
   const reader = new LimitReader(session, { endpoint, cacheSeconds: options.limit_cache_time });
   return {
     source: new KeystoneLimits({ reader, registry, logger }),
     storageQuotaBytes: null,
+    reloads: [reload],
     close: () => session.close(),
   };
 }

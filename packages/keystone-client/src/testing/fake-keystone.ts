@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { AccessRule } from '../validated-token';
 
@@ -35,18 +36,24 @@ export class FakeKeystone {
   readonly routes = new Map<string, Handler>();
   private readonly tokens = new Map<string, FakeToken & { expiresAt: number }>();
   private serviceToken: string | undefined;
-  private readonly server = createServer((request, response) => {
-    void this.serve(request, response);
-  });
+  private readonly server: Server;
 
-  static async start(port = 0): Promise<FakeKeystone> {
-    const keystone = new FakeKeystone();
-    await new Promise<void>((resolve) => keystone.server.listen(port, '127.0.0.1', resolve));
+  private constructor(private readonly tls: { cert: Buffer; key: Buffer } | undefined) {
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
+      void this.serve(request, response);
+    };
+    this.server = tls ? createTlsServer(tls, serve) : createServer(serve);
+  }
+
+  static async start(tls?: { cert: Buffer; key: Buffer }): Promise<FakeKeystone> {
+    const keystone = new FakeKeystone(tls);
+    await new Promise<void>((resolve) => keystone.server.listen(0, '127.0.0.1', resolve));
     return keystone;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/v3`;
+    const protocol = this.tls ? 'https' : 'http';
+    return `${protocol}://127.0.0.1:${(this.server.address() as AddressInfo).port}/v3`;
   }
 
   addToken(text: string, token: FakeToken = {}): void {
