@@ -22,6 +22,13 @@ function login(user: string, project: string | null): Login {
   return { user, project };
 }
 
+async function* inChunks(bytes: number): AsyncGenerator<Buffer> {
+  for (let sent = 0; sent < bytes; sent += 50_000) {
+    await Promise.resolve();
+    yield Buffer.alloc(50_000, sent);
+  }
+}
+
 interface Shown {
   id: string;
   status: string;
@@ -250,7 +257,7 @@ describeWithKeystone()('with a real Keystone', () => {
     expect((await send(token, '/v2/images')).status).toBe(401);
   });
 
-  it('an upload is finished for the user who began it, whose token ends meanwhile', async () => {
+  it('OSSA-2015-020: an upload is finished for the user who began it, whose token ends meanwhile', async () => {
     const port = await keystone.serve(4);
     const made = await send(await keystone.token(RED.member), '/v2/images', {
       method: 'POST',
@@ -282,6 +289,87 @@ describeWithKeystone()('with a real Keystone', () => {
     ]);
     expect((await send(token, '/v2/images')).status).toBe(200);
     expect((await send(token, '/v2/images', { method: 'POST', body: '{}' })).status).toBe(401);
+  });
+
+  describe('which keeps the limits of projects', () => {
+    let limited: Deployment;
+
+    beforeAll(async () => {
+      const endpoint = await keystone.setImageEndpoint(deployment.apiUrl, 'Limited');
+      const limits = { image_size_total: 2, image_stage_total: 2, image_count_uploading: 2 };
+      await keystone.registerLimits(endpoint, { ...limits, image_count_total: 2 });
+      await keystone.setLimit(endpoint, 'blue', 'image_count_total', 3);
+      await keystone.addUser(login('glance', null), 'reader');
+      limited = await Deployment.start({
+        database: 'mysql',
+        flavor: 'keystone',
+        api: {
+          DEFAULT: ['use_keystone_limits = true'],
+          keystone_authtoken: keystone.authtoken,
+          oslo_limit: [
+            ...keystone.authtoken.filter((line) => !line.startsWith('project_')),
+            `endpoint_id = ${endpoint.id}`,
+            'system_scope = all',
+          ],
+        },
+      });
+    });
+
+    afterAll(async () => {
+      await limited.stop();
+    });
+
+    it('no project has more, whatever comes at once', async () => {
+      const post = async (token: string): Promise<Response> =>
+        await fetch(`${limited.apiUrl}/v2/images`, {
+          method: 'POST',
+          headers: { 'x-auth-token': token },
+          body: '{"disk_format":"raw","container_format":"bare"}',
+        });
+      const [red, blue] = [await keystone.token(RED.member), await keystone.token(BLUE.member)];
+      const made = await Promise.all(Array.from({ length: 6 }, () => post(red)));
+      const statuses = made.map((answer) => answer.status).sort();
+      expect(statuses).toEqual([201, 201, 413, 413, 413, 413]);
+      const refused = made.find((answer) => answer.status === 413);
+      expect(await refused?.text()).toContain(
+        'Resource image_count_total is over limit of 2 due to current usage 2 and delta 1',
+      );
+      const ofBlue = await Promise.all(Array.from({ length: 6 }, () => post(blue)));
+      expect(ofBlue.filter((answer) => answer.status === 201)).toHaveLength(3);
+
+      const ids = await Promise.all(
+        made
+          .filter((answer) => answer.status === 201)
+          .map(async (answer) => ((await answer.json()) as Shown).id),
+      );
+      const upload = async (id: string): Promise<number> => {
+        const answer = await fetch(`${limited.apiUrl}/v2/images/${id}/file`, {
+          method: 'PUT',
+          headers: { 'x-auth-token': red, 'content-type': 'application/octet-stream' },
+          // Without a length: nobody knows before how much it will be.
+          body: inChunks(1_500_000),
+          duplex: 'half',
+        });
+        return answer.status;
+      };
+      // Both reserve as their bytes come: one may win, or each be in the other's way.
+      const together = await Promise.all(ids.map(upload));
+      expect(together).toContain(413);
+      const later: number[] = [];
+      for (const id of ids) later.push(await upload(id));
+      expect([...together, ...later].filter((status) => status === 204)).toHaveLength(1);
+      const usage = await fetch(`${limited.apiUrl}/v2/info/usage`, {
+        headers: { 'x-auth-token': red },
+      });
+      expect(await usage.json()).toEqual({
+        usage: {
+          image_size_total: { limit: 2, usage: 1 },
+          image_stage_total: { limit: 2, usage: 0 },
+          image_count_total: { limit: 2, usage: 2 },
+          image_count_uploading: { limit: 2, usage: 0 },
+        },
+      });
+    });
   });
 
   it('while Keystone is down nobody is told that a token is wrong', async () => {

@@ -36,6 +36,13 @@ export interface Login {
   project: string | null;
 }
 
+/** Where a service is, in one region. */
+interface Endpoint {
+  id: string;
+  service_id: string;
+  region_id: string;
+}
+
 /** A real Keystone of the test's own, with a database on the server of the tests. */
 export class Keystone {
   /** Of every user. */
@@ -114,14 +121,40 @@ export class Keystone {
     return await this.idOf('project', name, { domain_id: 'default' });
   }
 
-  /** Tells clients where the image service is. */
-  async setImageEndpoint(url: string): Promise<void> {
-    const service = await this.idOf('service', 'image', { type: 'image' });
-    for (const each of ['public', 'internal']) {
-      await this.ask('POST', '/endpoints', {
-        endpoint: { service_id: service, interface: each, region_id: 'RegionOne', url },
-      });
-    }
+  /** Tells clients of a region where the image service is. */
+  async setImageEndpoint(url: string, region = 'RegionOne'): Promise<Endpoint> {
+    const service_id = await this.idOf('service', 'image', { type: 'image' });
+    if (region !== 'RegionOne') await this.ask('POST', '/regions', { region: { id: region } });
+    const made = (await this.ask('POST', '/endpoints', {
+      endpoint: { service_id, interface: 'public', region_id: region, url },
+    })) as { endpoint: Endpoint };
+    return made.endpoint;
+  }
+
+  /** What holds for every project that has no limit of its own. */
+  async registerLimits(
+    { service_id, region_id }: Endpoint,
+    limits: Record<string, number>,
+  ): Promise<void> {
+    const registered_limits = Object.entries(limits).map(([resource_name, default_limit]) => ({
+      ...{ service_id, region_id, resource_name, default_limit },
+    }));
+    await this.ask('POST', '/registered_limits', { registered_limits }, await this.systemToken());
+  }
+
+  async setLimit(
+    { service_id, region_id }: Endpoint,
+    project: string,
+    resource_name: string,
+    resource_limit: number,
+  ): Promise<void> {
+    const project_id = await this.projectId(project);
+    const limit = { service_id, region_id, project_id, resource_name, resource_limit };
+    await this.ask('POST', '/limits', { limits: [limit] }, await this.systemToken());
+  }
+
+  private async systemToken(): Promise<string> {
+    return await this.token({ user: 'admin', project: null });
   }
 
   /** A new token. @param port of a server with settings of its own, see {@link serve}. */

@@ -226,8 +226,8 @@ describe('/v2/images/{id}/locations', () => {
     await add(id, { url }, BOB).expect(404);
     await add(id, { url }, 'carol:demo:reader').expect(403);
     await add(id, { url }).expect(202);
-    // The status counts before the policy.
-    await add(id, { url }, 'carol:demo:reader').expect(409);
+    // What one may not do comes before what cannot be done.
+    await add(id, { url }, 'carol:demo:reader').expect(403);
     await add(id, { url }).expect(409);
   });
 
