@@ -3,6 +3,13 @@ import { runGlanceManage } from '..';
 // A new SQLite file is not for everybody on the host.
 process.umask(0o027);
 
+// A reader that has seen enough, such as `head`, does not end the work.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 void runGlanceManage({
   argv: process.argv.slice(2),
   env: process.env,
