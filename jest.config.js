@@ -18,6 +18,8 @@ const shared = {
 };
 
 module.exports = {
+  // On a machine that is busy; what waits for something that never comes fails all the same.
+  testTimeout: 30_000,
   projects: [
     { ...shared, displayName: 'packages', testMatch: ['<rootDir>/packages/*/src/**/*.test.ts'] },
     {

@@ -483,7 +483,7 @@ describe('calls to a registry', () => {
 
     it('sends nothing to a registry that it cannot verify', async () => {
       const peer = await playTls({});
-      const error = await rejection(getImage(connectTo(peer, { timeouts: { readTotal: 200 } })));
+      const error = await rejection(getImage(connectTo(peer, { timeouts: { readTotal: 2000 } })));
       expect(error.code).toBe('registry_unavailable');
       expect(describeError(error)).toMatch(/self-signed|SELF_SIGNED/);
       expect(peer.seen).toEqual([]);
