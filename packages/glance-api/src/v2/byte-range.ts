@@ -26,9 +26,9 @@ export function requestedRange(
 function rangeOf(header: string, sizeBytes: number | null): ByteRange {
   if (header.includes(',')) throw invalidRequest('Requests with multiple ranges are not supported');
   const match = /^bytes=(\d*)-(\d*)$/i.exec(header.trim());
-  if (!match || sizeBytes === null) throw notSatisfiable('Range', header);
+  if (!match || sizeBytes === null) throw notSatisfiable('Range', header, sizeBytes);
   const [, first = '', last = ''] = match;
-  if (first === '' && last === '') throw notSatisfiable('Range', header);
+  if (first === '' && last === '') throw notSatisfiable('Range', header, sizeBytes);
   if (first !== '') return within('Range', header, sizeBytes, Number(first), endOf(last));
   const suffix = Number(last);
   // As upstream takes it: the last none of the bytes are all of them.
@@ -39,10 +39,10 @@ function rangeOf(header: string, sizeBytes: number | null): ByteRange {
 /** `bytes FIRST-LAST/SIZE`, where SIZE may be `*`; whether SIZE is the true one does not matter. */
 function contentRangeOf(header: string, sizeBytes: number | null): ByteRange {
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(header.trim());
-  if (!match || sizeBytes === null) throw notSatisfiable('Content-Range', header);
+  if (!match || sizeBytes === null) throw notSatisfiable('Content-Range', header, sizeBytes);
   const [, first, last, given] = match;
   const limit = given === '*' ? sizeBytes : Number(given);
-  if (Number(last) >= limit) throw notSatisfiable('Content-Range', header);
+  if (Number(last) >= limit) throw notSatisfiable('Content-Range', header, sizeBytes);
   return within('Content-Range', header, sizeBytes, Number(first), Number(last));
 }
 
@@ -58,13 +58,14 @@ function within(
   first: number,
   last: number,
 ): ByteRange {
-  if (first > last || first >= sizeBytes) throw notSatisfiable(name, header);
+  if (first > last || first >= sizeBytes) throw notSatisfiable(name, header, sizeBytes);
   return { offset: first, length: Math.min(last, sizeBytes - 1) - first + 1 };
 }
 
-function notSatisfiable(name: string, header: string): DomainError {
+function notSatisfiable(name: string, header: string, sizeBytes: number | null): DomainError {
   return new DomainError(
     'range_not_satisfiable',
     `The ${name} '${header.slice(0, 100)}' names no bytes of this image`,
+    { details: { sizeBytes } },
   );
 }

@@ -29,5 +29,10 @@ export function renderV2Error(
     error.details['inDetail'] === true
       ? { explanation: EXPLANATIONS[status] ?? '', detail: error.message }
       : { explanation: error.message, detail: '' };
+  const { sizeBytes } = error.details;
+  if (error.code === 'range_not_satisfiable' && typeof sizeBytes === 'number') {
+    // So that the next request can name bytes that are there (RFC 9110 §15.5.17).
+    res.setHeader('Content-Range', `bytes */${sizeBytes}`);
+  }
   sendErrorPage(req, res, status, text);
 }
