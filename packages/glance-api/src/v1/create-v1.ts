@@ -2,6 +2,7 @@ import type { Router } from 'express';
 import { formatsOf, limitOf, listLimitsOf, type ApiParts } from '../api-parts';
 import { PropertyAccess, V1_PROPERTY_MANNERS } from '../policy/property-access';
 import { cacheRouter } from './cache-routes';
+import { ImageReads } from './image-reads';
 import { ImagesController } from './images-controller';
 import { MembersController } from './members-controller';
 import { v1Router } from './router';
@@ -10,20 +11,27 @@ import { v1Router } from './router';
 export function createV1(parts: ApiParts): Router {
   const { config, registry, policy, protections, logger } = parts;
   const { DEFAULT: options, transfer, paste_deploy } = config;
-  const images = new ImagesController({
+  const shared = {
     ...parts,
     properties: new PropertyAccess(protections, V1_PROPERTY_MANNERS),
     logger: logger.child('images'),
-    formats: formatsOf(config),
+  };
+  const reads = new ImageReads({
+    ...shared,
     listLimits: listLimitsOf(config),
+    sendIdleMs: transfer.idle_timeout * 1000,
+  });
+  const images = new ImagesController({
+    ...shared,
+    formats: formatsOf(config),
     baseUrl: { publicEndpoint: options.public_endpoint },
     imageSizeCapBytes: options.image_size_cap,
     propertyQuota: limitOf(options.image_property_quota),
     delayedDelete: options.delayed_delete,
-    sendIdleMs: transfer.idle_timeout * 1000,
   });
   const memberQuota = limitOf(options.image_member_quota);
   return v1Router(
+    reads,
     images,
     new MembersController({ registry, policy, memberQuota }),
     paste_deploy.flavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,

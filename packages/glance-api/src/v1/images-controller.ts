@@ -2,9 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   checkCountQuota,
   DomainError,
-  imageNotFound,
   invalidRequest,
-  isDomainError,
   isServiceProperty,
   type ExternalData,
   type ImageFields,
@@ -12,7 +10,7 @@ import {
   type UpdateImageRequest,
 } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import { sendJson, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
@@ -20,34 +18,24 @@ import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
 import { encodeHeaderValue } from '../http/header-value';
 import { deleteImage } from '../images/delete-image';
-import { openImageData } from '../images/open-image-data';
 import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
 import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import type { PolicyTarget } from '../policy/check';
-import { imageTarget, newImageTarget } from '../policy/image-target';
+import { newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import type { PropertyAccess } from '../policy/property-access';
 import { storeType } from '../store-settings';
-import { attachment } from '../transfer/attachment';
 import { OCTET_STREAM, mediaType, refuseContentEncoding } from '../transfer/media-type';
-import { sendBody } from '../transfer/send-body';
 import type { TransferAdmission } from '../transfer/transfer-admission';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { changeTarget } from './change-target';
 import { contextOf } from '../auth/call-context';
 import { findImage } from './find-image';
-import {
-  checkFormatMix,
-  imageMetaHeaders,
-  parseImageMeta,
-  type FormatRules,
-  type ImageMeta,
-} from './image-headers';
+import { checkFormatMix, parseImageMeta, type FormatRules, type ImageMeta } from './image-headers';
 import { namedSources, onlySource, type ImageSource, type NamedSources } from './image-source';
-import { briefImageView, imageView } from './image-view';
-import { parseListQuery, unknownMarker, type ListLimits } from './list-query';
+import { imageView } from './image-view';
 
 export interface ImagesControllerOptions {
   registry: Registry;
@@ -60,7 +48,6 @@ export interface ImagesControllerOptions {
   properties: PropertyAccess;
   logger: Logger;
   formats: FormatRules;
-  listLimits: ListLimits;
   baseUrl: BaseUrlOptions;
   imageSizeCapBytes: number;
   /** Null for no limit. */
@@ -69,64 +56,12 @@ export interface ImagesControllerOptions {
   /** Null for no limit. */
   propertyQuota: number | null;
   delayedDelete: boolean;
-  sendIdleMs: number;
-  shutdown: AbortSignal;
 }
 
 /** The image routes of API v1 (api-v1 sheet §2–§5). Each method is one route. */
+/** Creates, changes and deletes images; `ImageReads` shows them (api-v1 sheet §2). */
 export class ImagesController {
   constructor(private readonly options: ImagesControllerOptions) {}
-
-  index = async (req: Request, res: Response): Promise<void> => {
-    sendJson(res, { images: (await this.list(req)).map(briefImageView) });
-  };
-
-  detail = async (req: Request, res: Response): Promise<void> => {
-    const caller = identityOf(req);
-    const images = await this.list(req);
-    sendJson(res, {
-      images: images.map((image) => imageView(this.options.properties.readable(image, caller))),
-    });
-  };
-
-  head = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, properties } = this.options;
-    const identity = identityOf(req);
-    const image = await findImage(registry, req, (found) => {
-      policy.enforce('get_image', identity, readTarget(found, identity));
-    });
-    res.set(imageMetaHeaders(properties.readable(image, identity)));
-    // As upstream answers: the metadata is all there is.
-    res.set({ 'Content-Type': 'text/html; charset=UTF-8', 'Content-Length': '0' });
-    res.status(200).end();
-  };
-
-  download = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, properties, stores, transfers } = this.options;
-    const { logger, sendIdleMs, shutdown } = this.options;
-    const identity = identityOf(req);
-    const image = await findImage(registry, req, (found) => {
-      const target = readTarget(found, identity);
-      policy.enforce('get_image', identity, target);
-      policy.enforce('download_image', identity, target);
-    });
-    checkActive(image);
-    await transfers.during(identity.projectId, async () => {
-      const data = await openImageData(image, { stores, logger });
-      res.set({
-        ...imageMetaHeaders(properties.readable(image, identity)),
-        'Content-Type': 'application/octet-stream',
-        'Content-Length': String(data.sizeBytes),
-        'Content-Disposition': attachment(image.id),
-      });
-      res.status(200);
-      await sendBody(res, data.chunks, {
-        sizeBytes: data.sizeBytes,
-        idleMs: sendIdleMs,
-        signal: shutdown,
-      });
-    });
-  };
 
   create = async (req: Request, res: Response): Promise<void> => {
     const { registry, uploader, policy, transfers } = this.options;
@@ -306,24 +241,6 @@ export class ImagesController {
     res.status(200).end();
   };
 
-  private async list(req: Request): Promise<ImageRecord[]> {
-    const identity = identityOf(req);
-    const project = newImageTarget({ owner: identity.projectId, visibility: 'private' }, identity);
-    this.options.policy.enforce('get_images', identity, project);
-    const { searchParams } = new URL(req.originalUrl, 'http://localhost');
-    const query = parseListQuery(searchParams, identity, this.options.listLimits);
-    const { registry, properties } = this.options;
-    const filters = query.properties ?? [];
-    if (!properties.mayFilterBy(filters, identity)) return [];
-    try {
-      const found = await registry.listImages(query, contextOf(req));
-      return found.filter((image) => properties.mayBeFound(image, filters, identity));
-    } catch (error) {
-      const isMarkerHidden = isDomainError(error, 'forbidden') && 'marker' in error.details;
-      throw isMarkerHidden ? unknownMarker(error) : error;
-    }
-  }
-
   /** Header decoding comes before every other check but that of the caller. */
   private decode(req: Request): ImageMeta {
     const meta = parseImageMeta(req.rawHeaders, this.options.formats);
@@ -448,18 +365,6 @@ export class ImagesController {
     if (image.checksum !== null) res.set('ETag', encodeHeaderValue(image.checksum));
     res.json({ image: imageView(image) });
   }
-}
-
-/** @throws DomainError unless there is data to download. */
-function checkActive({ id, status, deleted }: ImageRecord): void {
-  if (status === 'deactivated') throw new DomainError('forbidden', `Image ${id} is deactivated`);
-  if (status !== 'active' || deleted) throw imageNotFound(id);
-}
-
-/** An image that is not there, or not to be seen, is taken for a public one of the caller's own. */
-function readTarget(image: ImageRecord | undefined, caller: Caller): PolicyTarget {
-  if (image) return imageTarget(image, caller);
-  return newImageTarget({ owner: caller.projectId, visibility: 'public' }, caller);
 }
 
 /** Whose a new image will be, and who will see it: only administrators make it another's. */

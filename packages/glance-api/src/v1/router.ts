@@ -1,6 +1,7 @@
 import { jsonBody } from '@glance/service-kit';
 import { Router } from 'express';
 import { methodNotAllowed } from '../http/no-such-route';
+import type { ImageReads } from './image-reads';
 import type { ImagesController } from './images-controller';
 import type { MembersController } from './members-controller';
 
@@ -11,24 +12,25 @@ const MEMBER_BODY_LIMITS = { maxBytes: 512 * 1024, maxDepth: 8 };
  * @param cache the routes of cache management, where they are switched on.
  */
 export function v1Router(
+  reads: ImageReads,
   images: ImagesController,
   members: MembersController,
   cache?: Router,
 ): Router {
   const router = Router({ strict: true, caseSensitive: true });
-  router.all('/', images.index);
+  router.all('/', reads.index);
 
   router.head('/images', methodNotAllowed('GET, POST'));
-  router.get('/images', images.index);
+  router.get('/images', reads.index);
   router.post('/images', images.create);
   router.all('/images', methodNotAllowed('GET, POST'));
 
   router.head('/images/detail', methodNotAllowed('GET'));
-  router.get('/images/detail', images.detail);
+  router.get('/images/detail', reads.detail);
   router.all('/images/detail', methodNotAllowed('GET, HEAD'));
 
-  router.head('/images/:id', images.head);
-  router.get('/images/:id', images.download);
+  router.head('/images/:id', reads.head);
+  router.get('/images/:id', reads.download);
   router.put('/images/:id', images.update);
   router.delete('/images/:id', images.remove);
   router.all('/images/:id', methodNotAllowed('GET, HEAD, PUT, DELETE'));
