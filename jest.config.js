@@ -18,6 +18,8 @@ const shared = {
 };
 
 module.exports = {
+  // Most of a test is waiting for processes; one core left idle would only make it longer.
+  maxWorkers: '100%',
   // On a machine that is busy; what waits for something that never comes fails all the same.
   testTimeout: 30_000,
   projects: [

@@ -102,7 +102,8 @@ export class Side {
       acceptPatch: header('accept-patch'),
       location: header('location'),
       contentMd5: header('content-md5'),
-      contentRange: header('content-range'),
+      // With 416 ours tells the size (RFC 9110 §15.5.17), upstream nothing.
+      contentRange: status === 416 ? null : header('content-range'),
       importMethods: header('openstack-image-import-methods'),
       requestId: header('x-openstack-request-id') !== null,
       body: comparable(named(received.text), status, type ?? ''),
