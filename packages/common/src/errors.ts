@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'quota_exceeded',
   'too_large',
   'headers_too_large',
+  'uri_too_long',
   'unsupported_media_type',
   'client_gone',
   'client_too_slow',

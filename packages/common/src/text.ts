@@ -40,15 +40,18 @@ export function isPrototypeName(name: string): boolean {
 
 /**
  * A store URI fit for a log line or a message: user info and every query value dropped. Text that
- * does not parse as a URI keeps only its scheme.
+ * does not parse as a URI keeps only its scheme. What stands after the last `@` is no password, what
+ * stands before the first `?` no query; where nothing is both, nothing is shown.
  */
 export function redactUri(uri: string): string {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1];
   if (scheme === undefined) return '***';
   const rest = uri.slice(scheme.length + 1);
   // Clients that percent-encode whole headers send the `@` as %40.
-  const beforeHost = /^.*(?:@|%40)/is.exec(rest)?.[0];
-  const withoutUser = beforeHost === undefined ? rest : `//***@${rest.slice(beforeHost.length)}`;
-  const query = withoutUser.search(/[?#]/);
-  return `${scheme}:${query === -1 ? withoutUser : `${withoutUser.slice(0, query)}?***`}`;
+  const user = /^.*(?:@|%40)/is.exec(rest)?.[0] ?? '';
+  const query = rest.search(/[?#]|%3f|%23/i);
+  const end = query === -1 ? rest.length : query;
+  if (user.length > end) return `${scheme}://***`;
+  const shown = rest.slice(user.length, end);
+  return `${scheme}:${user === '' ? '' : '//***@'}${shown}${query === -1 ? '' : '?***'}`;
 }

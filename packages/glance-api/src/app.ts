@@ -35,6 +35,9 @@ export interface AppOptions {
   v2: Router;
 }
 
+/** Longer than any list of ids that a page can be asked for, and what proxies usually pass. */
+const MAX_URI_BYTES = 8192;
+
 /** The public HTTP application, in the order a request meets its parts. */
 export function createApp(options: AppOptions): Express {
   const app = express();
@@ -47,7 +50,7 @@ export function createApp(options: AppOptions): Express {
   app.use(cors(options.cors));
   app.use(requestIdMiddleware(options.maxRequestIdLength));
   app.use(accessLogMiddleware(options.logger));
-  app.use(headerLimitsMiddleware());
+  app.use(headerLimitsMiddleware({ maxUriBytes: MAX_URI_BYTES }));
   app.use(answerOptions);
   app.use(versionNegotiation(options.versions));
   app.use(async (_req, _res, next) => {

@@ -58,6 +58,22 @@ describe('the log', () => {
     });
   });
 
+  it.each([true, false])('is no place to forge a line in, json = %s', async (json) => {
+    const forged = 'u - - -]\n2026-01-01 00:00:00.000 1 INFO forged\u2028\u0085';
+    const text = await logged(
+      (logger) =>
+        runInRequest({ requestId: 'req-1', userId: forged, projectId: 'p [q]' }, () =>
+          logger.info('"GET /\u001b[2J"', { client: 'a\r\nb' }),
+        ),
+      { json },
+    );
+    expect(text.split('\n')).toHaveLength(2);
+    // eslint-disable-next-line no-control-regex -- what must not be there
+    expect(text.trimEnd()).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028]/);
+    if (json) expect(JSON.parse(text)).toMatchObject({ levelname: 'INFO', request_id: 'req-1' });
+    else expect(text).toMatch(/ \[req-1 u_-_-_-_\S* p__q_ - - -\] "GET /);
+  });
+
   it('keeps debug lines out unless they are wanted', async () => {
     const text = await logged((logger) => {
       logger.debug('quiet');
@@ -110,8 +126,22 @@ describe('redact', () => {
     ['GET https://host/o?X-Amz-Signature=abc#f', 'GET https://host/o?***'],
     ['file:///var/lib/glance/images/1', 'file:///var/lib/glance/images/1'],
     ['user:pass@[::1]', 'user:pass@[::1]'],
+    ["at 'http://u:p'w<>\"s@h/o': none", "at 'http://***@h/o': none"],
+    ['"url":"https://h/o?sig=a\'b"}, next', '"url":"https://h/o?***"}, next'],
+    ['http://h/cb#access_token=t.', 'http://h/cb?***.'],
+    ['http://u%3Ap%40h/o', 'http://***@h/o'],
+    ['http%3A%2F%2Fu%3Ap%40h%2Fo', '***'],
+    ['https://h/x?u=http://a:b@c d', 'https://*** d'],
+    ['see http://h/a, http://h/b.', 'see http://h/a, http://h/b.'],
   ])('%s', (text, expected) => {
     expect(redact(text, [])).toBe(expected);
+  });
+
+  it('takes no longer for text that looks like many URIs', () => {
+    // Each of these would take minutes where one were searched from each place it may begin at.
+    for (const piece of ['a.', 'a://x"', 'http%3a', "://'", 'a+', '@', 'x://@"']) {
+      expect(redact(piece.repeat(300_000), []).length).toBeGreaterThan(0);
+    }
   });
 
   it('replaces configured secrets and escapes what would forge a line', () => {

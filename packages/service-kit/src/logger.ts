@@ -44,11 +44,13 @@ const LEVEL_NAMES: Readonly<Record<string, string>> = {
   debug: 'DEBUG',
 };
 
-const URI = /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi;
+/** From a scheme to the next blank: where a URI ends depends on what its password may hold. */
+const URI = /\b[a-z][a-z0-9+.-]{0,31}(?::\/\/|%3a%2f%2f)\S*/gi;
+const MAY_HOLD_SECRETS = /[@?#]|%40/;
 
 /** Drops credentials from every URI of a text, every configured secret, and control characters. */
 export function redact(text: string, secrets: Iterable<string>): string {
-  let clean = text.replace(URI, (uri) => (/[@?]/.test(uri) ? redactUri(uri) : uri));
+  let clean = text.replace(URI, redactUriInText);
   for (const secret of secrets) {
     if (secret.length >= 4) clean = clean.replaceAll(secret, '***');
   }
@@ -58,6 +60,14 @@ export function redact(text: string, secrets: Iterable<string>): string {
     (character) =>
       character === '\n' ? '\\n' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
+}
+
+/** Keeps the punctuation that the sentence around the URI put at its end. */
+function redactUriInText(uri: string): string {
+  if (!MAY_HOLD_SECRETS.test(uri)) return uri;
+  let end = uri.length;
+  while (end > 0 && `"'<>()[]{},.;:`.includes(uri.charAt(end - 1))) end -= 1;
+  return `${redactUri(uri.slice(0, end))}${uri.slice(end)}`;
 }
 
 export function createLogger(options: LoggerOptions): RootLogger {
@@ -82,14 +92,14 @@ export function createLogger(options: LoggerOptions): RootLogger {
         levelname: LEVEL_NAMES[level],
         name: component,
         request_id: context?.requestId,
-        user: context?.userId,
-        project: context?.projectId,
+        user: clean(context?.userId),
+        project: clean(context?.projectId),
         message: line,
         ...Object.fromEntries(extra),
       });
     }
     const who = context
-      ? `[${context.requestId} ${context.userId ?? '-'} ${context.projectId ?? '-'} - - -]`
+      ? `[${context.requestId} ${word(context.userId)} ${word(context.projectId)} - - -]`
       : '[-]';
     const tail = extra.map(([key, value]) => ` ${key}=${value}`).join('');
     const time = `${now.slice(0, 10)} ${now.slice(11, 23)}`;
@@ -121,6 +131,15 @@ export function createLogger(options: LoggerOptions): RootLogger {
       for (const secret of more) secrets.add(secret);
     },
   };
+}
+
+/** An id, that could else end its place in the line and begin another. */
+function word(id: string | null | undefined): string {
+  return (clean(id) ?? '').replace(/[\s[\]]/g, '_') || '-';
+}
+
+function clean(id: string | null | undefined): string | null | undefined {
+  return typeof id === 'string' ? redact(id, []) : id;
 }
 
 /** @throws Error when nothing can be added to the file; a transport would only tell later. */

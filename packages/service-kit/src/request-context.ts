@@ -6,12 +6,22 @@ export interface RequestContext {
   requestId: string;
   userId?: string | null;
   projectId?: string | null;
+  /** Whether the request is made with the rights of an administrator. */
+  isAdmin?: boolean;
+  /** The image that the request makes; others are in its path. */
+  imageId?: string;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
 
 export function currentRequest(): RequestContext | undefined {
   return storage.getStore();
+}
+
+/** Has the log say which image the request makes. */
+export function noteImage(imageId: string): void {
+  const context = currentRequest();
+  if (context) context.imageId = imageId;
 }
 
 export function runInRequest<T>(context: RequestContext, work: () => T): T {

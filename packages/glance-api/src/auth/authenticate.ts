@@ -56,6 +56,7 @@ export function authenticationMiddleware(options: AuthenticationOptions): Reques
     if (context) {
       context.userId = caller.userId;
       context.projectId = caller.projectId;
+      context.isAdmin = caller.isAdmin;
     }
     next();
   };

@@ -15,6 +15,7 @@ export const EXPLANATIONS: Readonly<Record<number, string>> = {
   410: 'This resource is no longer available. No forwarding address is given.',
   412: 'Request precondition failed.',
   413: 'The body of your request was too large for this server.',
+  414: 'The URI of the request is too long for this server.',
   415: 'The request media type is not supported by this server.',
   416: 'The range of bytes that was asked for is not there.',
   429: 'There were too many requests in a short time.',

@@ -36,7 +36,7 @@ export interface Answer {
 export type Operations = Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;
 
 /** Who asks, how much, and what stands behind the api: any operation may fail over these. */
-export const COMMON_REFUSALS = [400, 401, 403, 404, 429, 431, 500, 503] as const;
+export const COMMON_REFUSALS = [400, 401, 403, 404, 414, 429, 431, 500, 503] as const;
 
 export const DATA = 'application/octet-stream';
 export const BINARY: Json = { type: 'string', format: 'binary' };

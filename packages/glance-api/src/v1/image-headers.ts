@@ -11,6 +11,7 @@ import {
   type ImageRecord,
 } from '@glance/common';
 import { encodeHeaderValue } from '../http/header-value';
+import { looksLikeService } from '../images/reserved-names';
 import { imageView } from './image-view';
 
 const META_PREFIX = 'x-image-meta-';
@@ -210,7 +211,7 @@ function boolean(value: string | null): boolean {
 
 function checkProperty(name: string, value: string | null): void {
   if (name === '') throw invalidRequest('A property header needs a name');
-  if (isServiceProperty(name)) {
+  if (isServiceProperty(name) || looksLikeService(name)) {
     throw new DomainError('forbidden', `Property '${printable(name)}' is reserved`);
   }
   if (isPrototypeName(name)) throw invalidRequest(`Property name '${name}' is not allowed`);

@@ -10,7 +10,7 @@ import {
   type UpdateImageRequest,
 } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import type { Logger } from '@glance/service-kit';
+import { noteImage, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
@@ -88,6 +88,7 @@ export class ImagesController {
       sizeBytes: meta.sizeBytes ?? 0,
       properties: meta.properties,
     };
+    noteImage(image.id);
     if (external !== undefined) {
       if (source.kind === 'location') this.checkFormats(meta.diskFormat, meta.containerFormat);
       const data = await this.externalData(source, external, store, meta.sizeBytes, meta);

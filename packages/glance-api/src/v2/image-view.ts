@@ -1,4 +1,5 @@
 import type { ImageRecord } from '@glance/common';
+import { looksLikeService } from '../images/reserved-names';
 import type { PropertyValues } from './schemas/property-values';
 import { locationViews } from './image-locations';
 
@@ -24,7 +25,8 @@ export function imageView(
   // Without a prototype, so that any name is data.
   const view = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of image.properties) {
-    if (!NEVER_SHOWN.has(name)) view[name] = values.valueOf(name, value);
+    // Upstream's API v1 stored properties of any name.
+    if (!NEVER_SHOWN.has(name) && !looksLikeService(name)) view[name] = values.valueOf(name, value);
   }
   const locations = locationViews(image);
   const [best] = locations;

@@ -6,7 +6,7 @@ import {
   type Visibility,
 } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import type { Logger } from '@glance/service-kit';
+import { noteImage, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
@@ -60,6 +60,7 @@ export class ImagesController {
     const body = parseNewImage(req.body, schemas);
     const caller = requireWriter(req);
     const { image } = body;
+    if (image.id !== undefined) noteImage(image.id);
     checkOwner(image.owner, caller);
     const target = newImageTarget(
       { owner: image.owner ?? caller.projectId, visibility: image.visibility ?? 'shared' },
@@ -86,6 +87,7 @@ export class ImagesController {
         }
         throw error;
       });
+    noteImage(created.image.id);
     res.status(201);
     res.location(`${requestBaseUrl(req, baseUrl)}/v2/images/${created.image.id}`);
     this.answer(res, created.image, caller);

@@ -7,11 +7,10 @@ import {
   type NewImage,
   type Visibility,
 } from '@glance/common';
+import { LINKS, isReservedName } from '../images/reserved-names';
 import { refusalInDetail } from './error-view';
 import type { ImageSchemas } from './schemas/image-schemas';
 
-/** Refused before anything else is looked at (api-v2 sheet §3, step 2). */
-const READ_ONLY_LINKS = ['direct_url', 'self', 'file', 'schema', 'stores'];
 /** Refused after the checks that policies and quotas make (step 11); the hashes by recommendation. */
 const READ_ONLY_FIELDS = [
   'size',
@@ -23,7 +22,6 @@ const READ_ONLY_FIELDS = [
   'os_hash_algo',
   'os_hash_value',
 ];
-const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(['deleted', 'deleted_at', 'location']);
 const MAX_NAME_LENGTH = 255;
 
 /** The body of a create request, decoded; what remains to be checked needs the caller. */
@@ -40,7 +38,8 @@ export interface NewImageBody {
 export function parseNewImage(body: unknown, schemas: ImageSchemas): NewImageBody {
   if (Array.isArray(body)) throw invalidRequest('Unexpected body type. Expected list/dict.');
   const given = new Map(Object.entries(body as Record<string, unknown>));
-  for (const name of READ_ONLY_LINKS) if (given.has(name)) throw isReadOnly(name);
+  // Before anything else is looked at (step 2).
+  for (const name of LINKS) if (given.has(name)) throw isReadOnly(name);
   schemas.checkImage(body);
   const properties: ImageProperty[] = [];
   for (const [name, value] of given) {
@@ -103,7 +102,7 @@ export function checkPropertyName(name: string): void {
 }
 
 export function isReservedProperty(name: string): boolean {
-  return RESERVED_PROPERTIES.has(name) || isServiceProperty(name);
+  return isReservedName(name) || isServiceProperty(name);
 }
 
 export function isReadOnly(name: string): DomainError {

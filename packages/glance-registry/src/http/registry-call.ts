@@ -27,6 +27,7 @@ export function readCall(req: Request): RegistryCall {
   if (context) {
     context.userId = identity.userId;
     context.projectId = identity.projectId;
+    context.isAdmin = identity.isAdmin;
   }
   return { identity, scope: { deadline: readDeadline(req), requestKey: readRequestKey(req) } };
 }

@@ -7,7 +7,7 @@ import {
   updateImageSchema,
   type ImageListQuery,
 } from '@glance/common';
-import { sendJson } from '@glance/service-kit';
+import { noteImage, sendJson } from '@glance/service-kit';
 import { Router } from 'express';
 import { methodNotAllowed } from '../http/method-not-allowed';
 import { readCall, readQuery } from '../http/registry-call';
@@ -27,7 +27,9 @@ export function imagesRouter(service: ImageService): Router {
     .post(async (req, res) => {
       const { identity, scope } = readCall(req);
       const request = checkAgainst(createImageSchema, req.body);
-      res.status(201).json(await service.create(request, identity, scope));
+      const created = await service.create(request, identity, scope);
+      noteImage(created.image.id);
+      res.status(201).json(created);
     })
     .all(methodNotAllowed);
 

@@ -58,6 +58,7 @@ function patienceFor(code: ErrorCode): LingerLimits {
     // Nobody known: no more than it takes to read an answer.
     case 'unauthenticated':
     case 'headers_too_large':
+    case 'uri_too_long':
     case 'rate_limited':
     case 'shutting_down':
       return { totalMs: 1000, idleMs: 1000 };

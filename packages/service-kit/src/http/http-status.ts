@@ -21,6 +21,7 @@ export const HTTP_STATUS = {
   quota_exceeded: 413,
   too_large: 413,
   headers_too_large: 431,
+  uri_too_long: 414,
   unsupported_media_type: 415,
   client_gone: 400,
   client_too_slow: 408,

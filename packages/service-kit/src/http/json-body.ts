@@ -1,5 +1,6 @@
-import { DomainError, invalidRequest } from '@glance/common';
+import { DomainError } from '@glance/common';
 import express, { type RequestHandler } from 'express';
+import { checkJsonText } from './json-scan';
 
 export interface JsonBodyLimits {
   maxBytes: number;
@@ -19,38 +20,18 @@ export function jsonBody(limits: JsonBodyLimits): RequestHandler[] {
   ];
 }
 
-/** @throws DomainError `invalid_request` for what is no JSON or nested too deep to be handled safely. */
+/** More than anything here has: an image has 128 properties by default. */
+const MAX_KEYS = 1000;
+
+/**
+ * @throws DomainError `invalid_request` for what is no JSON, nested too deep to be handled safely, or
+ * has a name twice or too many names in one object.
+ */
 export function parseJson(text: string, maxDepth: number): unknown {
-  let value: unknown;
-  if (jsonDepth(text) > maxDepth) {
-    throw invalidRequest(`JSON nested deeper than ${maxDepth} levels`);
-  }
+  checkJsonText(text, { maxDepth, maxKeys: MAX_KEYS });
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text) as unknown;
   } catch (error) {
     throw new DomainError('invalid_request', 'Malformed JSON in request body.', { cause: error });
   }
-  return value;
-}
-
-/** Nesting depth by brackets outside strings, found before anything recursive sees the text. */
-function jsonDepth(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text[index];
-    if (inString) {
-      if (character === '\\') index += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') {
-      inString = true;
-    } else if (character === '{' || character === '[') {
-      depth += 1;
-      deepest = Math.max(deepest, depth);
-    } else if (character === '}' || character === ']') {
-      depth -= 1;
-    }
-  }
-  return deepest;
 }
