@@ -1,0 +1,37 @@
+import net from 'node:net';
+
+export interface RawAnswer {
+  /** Everything that came, as latin1. */
+  text: string;
+  /** Of each answer, in order; 100 among them. */
+  statuses: number[];
+  /** Whether the service ended the connection, and not the client's patience. */
+  closed: boolean;
+}
+
+/** After it the client ends a connection that the service keeps open. */
+const PATIENCE_MS = 3000;
+
+/** Sends bytes as they are, says nothing more, and listens until the service ends the connection. */
+export async function sendRaw(url: string, request: string | Buffer): Promise<RawAnswer> {
+  const { hostname, port } = new URL(url);
+  const socket = net.connect(Number(port), hostname);
+  let text = '';
+  let closed = true;
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  socket.write(typeof request === 'string' ? Buffer.from(request, 'latin1') : request);
+  const timer = setTimeout(() => {
+    closed = false;
+    socket.destroy();
+  }, PATIENCE_MS);
+  await new Promise((resolve) => socket.once('close', resolve));
+  clearTimeout(timer);
+  const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status));
+  return { text, statuses, closed };
+}
+
+/** A head with what every request has. */
+export function head(line: string, ...headers: string[]): string {
+  return [line, 'Host: h', 'Connection: close', ...headers, '', ''].join('\r\n');
+}
