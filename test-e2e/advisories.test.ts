@@ -438,7 +438,7 @@ describe('with the default configuration', () => {
     }
   });
 
-  it('OSSN-0099: JSON that is deep or large is refused, and nothing ends', async () => {
+  it('OSSN-0099, CVE-2017-11468: JSON that is deep or large is refused, and nothing ends', async () => {
     for (const body of [
       `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
       '['.repeat(200_000),

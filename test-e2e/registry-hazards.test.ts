@@ -133,7 +133,7 @@ it('user context: identity headers beside the one that counts are ignored', asyn
   expect(JSON.parse(text)).toMatchObject({ image: { owner: 'project-a' } });
 });
 
-it('REG decides: a private image of B is not there for A, whoever passes the call on', async () => {
+it('REG decides, OSSN-0055, OSSN-0060: a private image of B is not there for A, whoever passes the call on', async () => {
   const hidden = await create({ visibility: 'private', name: 'of B' }, B);
   const missing = randomUUID();
   const upload = {

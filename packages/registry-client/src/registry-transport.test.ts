@@ -481,7 +481,7 @@ describe('calls to a registry', () => {
       expect(peer.seen).toHaveLength(1);
     });
 
-    it('sends nothing to a registry that it cannot verify', async () => {
+    it('OSSA-2013-018: sends nothing to a registry that it cannot verify', async () => {
       const peer = await playTls({});
       const error = await rejection(getImage(connectTo(peer, { timeouts: { readTotal: 2000 } })));
       expect(error.code).toBe('registry_unavailable');

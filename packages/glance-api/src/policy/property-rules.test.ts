@@ -7,7 +7,7 @@ const ALL = 'create = @\nread = @\nupdate = @\ndelete = @\n';
 const section = (name: string, keys = ALL): string => `[${name}]\n${keys}`;
 
 describe('a property protection file', () => {
-  it('is read in its order, with its roles in lower case', () => {
+  it('OSSN-0013: is read in its order, with its roles in lower case', () => {
     const rules = parse(
       `# comment\n[^x_.*]\ncreate = Admin, member ,\nread: @\nupdate =\ndelete = !\n\n${section('.*')}`,
     );

@@ -79,7 +79,7 @@ describe('requests that come too often', () => {
     expect((await ask('/v2/images', { headers: tokenOf('q') })).status).toBe(200);
   });
 
-  it('are counted by project where they create images', async () => {
+  it('OSSN-0057, OSSN-0076: are counted by project where they create images', async () => {
     await start('creates-per-second=0.001', 'creates-burst=2');
     expect([(await create('p')).status, (await create('p')).status]).toEqual([201, 201]);
     const refused = await create('p');

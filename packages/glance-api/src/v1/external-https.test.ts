@@ -62,7 +62,7 @@ describe('data from an https server', () => {
     expect(reads).toBe(1);
   });
 
-  it('is not asked for when its certificate is for another host', async () => {
+  it('OSSA-2013-018, OSSN-0033: is not asked for when its certificate is for another host', async () => {
     reads = 0;
     const ca = `--glance-store-https-ca-certificates-file=${join(directory, 'ca.pem')}`;
     expect(await statusOf('127.0.0.2', ca)).toBe(400);

@@ -345,7 +345,7 @@ describe('data sent to API v2', () => {
       .expect(204);
   });
 
-  it('must have the checksum and the hash that the image is to have', async () => {
+  it('OSSA-2024-004: must have the checksum and the hash that the image is to have', async () => {
     await start(await memoryStores());
     const sha256 = createHash('sha256').update(DATA).digest('hex');
     for (const [good, bad] of [

@@ -67,7 +67,7 @@ describe('protected properties that a caller cannot read', () => {
     expect(await stored()).toMatchObject({ licence_key: '4711' });
   });
 
-  it('OSSN-0013: are in no answer, and no filter finds them', async () => {
+  it('OSSN-0013, OSSA-2026-023: are in no answer, and no filter finds them', async () => {
     const list = async (token: string, query: string): Promise<string[]> =>
       (await as(token).get(`/v2/images?${query}`).expect(200)).body.images.map(
         (image: { id: string }) => image.id,

@@ -156,7 +156,7 @@ describe('loadConfig', () => {
     expect(load({ defaultFiles: [missing] }).files).toEqual([]);
   });
 
-  it('cannot be changed after it was loaded', () => {
+  it('OSSN-0101: cannot be changed after it was loaded', () => {
     const { config } = load();
     expect(() => {
       (config.DEFAULT as { bind_port: number }).bind_port = 1;

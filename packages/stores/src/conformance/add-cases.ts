@@ -80,7 +80,7 @@ export function describeAdding(bench: Bench, timeoutMs: number): void {
       expect(await contentOf(bench, second.locationUrl)).toBe('the second');
     });
 
-    it('keeps two uploads of one image apart that run at the same time', async () => {
+    it('LP#1066416: keeps two uploads of one image apart that run at the same time', async () => {
       const imageId = randomUUID();
       const texts = ['one', 'another', 'a third'];
       const added = await Promise.all(

@@ -173,7 +173,7 @@ describe('the http store', () => {
       expect(await refusalOf(driver.get(server.urlOf('/4')))).toBe('store_source_unusable');
     });
 
-    it('and takes credentials along within one origin only', async () => {
+    it('CVE-2026-33540: and takes credentials along within one origin only', async () => {
       const other = await BlobServer.start();
       const both = loopbackDriver(server.port, {
         http_store_allowed_ports: [`${server.port},${other.port}`],
@@ -209,7 +209,7 @@ describe('the http store', () => {
     });
   });
 
-  describe('by default reaches nothing of this machine', () => {
+  describe('CVE-2026-35527: by default reaches nothing of this machine', () => {
     const strict = (resolve?: (host: string) => Promise<LookupAddress[]>): HttpDriver =>
       loopbackDriver(server.port, { http_store_allowed_networks: [] }, resolve);
 
