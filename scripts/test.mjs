@@ -1,8 +1,10 @@
 // npm test: the whole suite, on SQLite and on a real MariaDB or MySQL.
 //   TEST_MYSQL_URL=mysql://user:password@host:port/   a server to use instead of a private one
+//   TEST_S3_URL=http://access:secret@host:port        an S3 server to use instead of a private one
 //   npm test -- ARGS                                  passed on to jest
 import { spawnSync } from 'node:child_process';
 import { startMariadb } from './mariadb.mjs';
+import { startRadosGateway } from './rados-gateway.mjs';
 import { bin, ensureBuilt, ensureInstalled, requireNode, ROOT } from './workspace.mjs';
 
 requireNode();
@@ -23,6 +25,13 @@ if (!env.TEST_MYSQL_URL) {
   }
 }
 
+// Tests that need it say so themselves, aloud, and fail in CI.
+let gateway;
+if (!env.TEST_S3_URL) {
+  gateway = await startRadosGateway();
+  if (gateway) env.TEST_S3_URL = gateway.url;
+}
+
 let result;
 try {
   result = spawnSync(process.execPath, [bin('jest', 'bin/jest.js'), ...process.argv.slice(2)], {
@@ -31,6 +40,7 @@ try {
     stdio: 'inherit',
   });
 } finally {
+  await gateway?.stop();
   await database?.stop();
 }
 process.exit(result?.status ?? 1);

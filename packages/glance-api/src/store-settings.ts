@@ -17,10 +17,12 @@ export function storeOptions(): Record<string, Option<unknown>> {
 function toOption(option: StoreOption): Option<unknown> {
   const help = option.description;
   switch (option.kind) {
-    case 'text':
+    case 'text': {
+      const secret = option.secret ?? false;
       return option.default === undefined
-        ? textOption({ help })
-        : textOption({ help, default: option.default });
+        ? textOption({ help, secret })
+        : textOption({ help, secret, default: option.default });
+    }
     case 'list':
       return repeatableOption({ help });
     case 'integer': {

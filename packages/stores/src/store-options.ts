@@ -9,16 +9,18 @@ interface OptionOf<Kind extends string, Value> {
   readonly default?: Value;
 }
 
+interface TextOption extends OptionOf<'text', string> {
+  /** Kept out of logs and of the generated samples. */
+  readonly secret?: boolean;
+}
+
 interface IntegerOption extends OptionOf<'integer', number> {
   readonly minimum?: number;
 }
 
 /** A `list` is an option that may be repeated, as upstream's MultiOpt. */
 export type StoreOption =
-  | OptionOf<'text', string>
-  | OptionOf<'list', readonly string[]>
-  | IntegerOption
-  | OptionOf<'boolean', boolean>;
+  TextOption | OptionOf<'list', readonly string[]> | IntegerOption | OptionOf<'boolean', boolean>;
 
 export type StoreOptionTable = Readonly<Record<string, StoreOption>>;
 

@@ -57,7 +57,7 @@ export class ResponseStream implements BlobStream {
   private async waitForSource(): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
-        const reason = new Error(`the source sent nothing for ${this.idleMs / 1000} s`);
+        const reason = new Error(`nothing came for ${this.idleMs / 1000} s`);
         this.fail(storeUnavailable(reason));
       }, this.idleMs);
       this.wake = () => {
@@ -98,5 +98,5 @@ export class ResponseStream implements BlobStream {
 }
 
 function endedEarly(cause?: Error): Error {
-  return blobCorrupt('The external source broke off before its end', cause);
+  return blobCorrupt('The image data broke off before its end', cause);
 }

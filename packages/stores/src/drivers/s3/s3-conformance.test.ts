@@ -1,0 +1,42 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import { describeStoreConformance } from '../../conformance';
+import type { StoreOptions } from '../../store-options';
+import { S3Driver } from './s3-driver';
+import { describeWithS3, TestBucket } from '../../../testing/s3-test-server';
+
+describeWithS3().each<[string, StoreOptions]>([
+  ['s3', {}],
+  ['s3, always in parts', { s3_store_large_object_size: 0, s3_store_large_object_chunk_size: 5 }],
+])('%s', (name, options) => {
+  describeStoreConformance(name, {
+    capabilities: { add: true, delete: true, partialRead: true, list: true },
+    // What Node reads from a socket stays until it collects; s3-driver.test.ts has the bounds.
+    boundedMemory: false,
+    forgedLocations: [
+      's3://',
+      's3://127.0.0.1/other/blob',
+      's3://elsewhere/bucket/blob',
+      's3://access:secret@elsewhere/bucket/blob',
+      'S3://127.0.0.1/bucket/blob',
+    ],
+    async create() {
+      const bucket = await TestBucket.make();
+      const driver = await S3Driver.create(
+        { ...bucket.options, ...options },
+        { storeId: 'objects', warn: (message) => expect(message).toBe('no warning') },
+      );
+      return {
+        driver,
+        remains: () => bucket.contents(),
+        // Node gives a socket back a moment after the end of the answer.
+        openReaders: async () => {
+          await turn();
+          return driver.busySockets;
+        },
+        takeAway: () => bucket.takeAway(),
+        dispose: () => bucket.dispose(),
+      };
+    },
+  });
+});

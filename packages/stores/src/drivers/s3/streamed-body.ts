@@ -1,0 +1,93 @@
+import { Readable, type Writable } from 'node:stream';
+import { storeUnavailable } from '../../store-errors';
+import type { ByteSource } from '../../store-driver';
+
+/** Within which the server must take a chunk. */
+const WRITE_MS = 60_000;
+
+/**
+ * A source of known size as the body of one request, without a copy of its bytes: a chunk is asked
+ * for when the socket has let go of the one before. The last chunk is held back until the source
+ * has ended, so that a request whose source fails is never complete.
+ */
+export class StreamedBody extends Readable {
+  /** What broke the body off. */
+  failure: Error | undefined;
+  /** The whole body was handed to the socket: the server may have stored it. */
+  complete = false;
+  private readonly chunks: AsyncGenerator<Uint8Array, undefined>;
+
+  constructor(source: ByteSource, sizeBytes: number, signal?: AbortSignal) {
+    super();
+    this.chunks = this.heldBack(source, sizeBytes, signal);
+  }
+
+  /** As the SDK sends a body that it does not have to look into. */
+  override pipe<T extends NodeJS.WritableStream>(destination: T): T {
+    this.sendTo(destination as unknown as Writable).catch((error: unknown) => {
+      this.fail(error);
+      (destination as unknown as Writable).destroy(this.failure);
+    });
+    return destination;
+  }
+
+  /** As the SDK reads one that it adds checksums to: it keeps chunks, so they are copied. */
+  override _read(): void {
+    this.chunks.next().then(
+      ({ value }) => this.push(value === undefined ? null : Buffer.from(value)),
+      (error: unknown) => {
+        this.fail(error);
+        this.destroy(this.failure);
+      },
+    );
+  }
+
+  private async sendTo(request: Writable): Promise<void> {
+    for await (const chunk of this.chunks) await write(request, chunk);
+    request.end();
+  }
+
+  private async *heldBack(
+    source: ByteSource,
+    sizeBytes: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, undefined> {
+    let left = sizeBytes;
+    let last: Buffer | undefined;
+    for await (const chunk of source) {
+      if (chunk.length === 0) continue;
+      left -= chunk.length;
+      if (left < 0) throw new Error('the source has more bytes than announced');
+      if (left > 0) yield chunk;
+      else last = Buffer.from(chunk);
+    }
+    if (left > 0) throw new Error('the source has fewer bytes than announced');
+    signal?.throwIfAborted();
+    this.complete = true;
+    if (last !== undefined) yield last;
+  }
+
+  private fail(error: unknown): void {
+    this.failure ??= error as Error;
+  }
+}
+
+/** Resolves when the stream needs the chunk no longer. */
+function write(stream: Writable, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      done(storeUnavailable(new Error(`the S3 server took no bytes for ${WRITE_MS / 1000} s`)));
+    }, WRITE_MS);
+    const onClose = (): void => {
+      done(storeUnavailable(new Error('the S3 server ended the connection')));
+    };
+    const done = (error?: Error | null): void => {
+      clearTimeout(timer);
+      stream.off('close', onClose);
+      if (error) reject(error);
+      else resolve();
+    };
+    stream.once('close', onClose);
+    stream.write(chunk, done);
+  });
+}

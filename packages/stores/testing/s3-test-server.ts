@@ -1,0 +1,114 @@
+import net from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { describe } from '@jest/globals';
+import { S3 } from '@aws-sdk/client-s3';
+import type { StoreOptions } from '../src/store-options';
+
+/** `http://ACCESS:SECRET@HOST:PORT` of a real S3 server; `npm test` starts one where it can. */
+const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
+
+/** `describe` where there is an S3 server; else skipped, aloud, and an error in CI. */
+export function describeWithS3(): typeof describe | typeof describe.skip {
+  if (SERVER_URL !== '') return describe;
+  const text = 'NO S3 SERVER (TEST_S3_URL): the tests of the s3 store are SKIPPED';
+  if (process.env['CI'] !== undefined) throw new Error(text);
+  process.stderr.write(`\n${text}\n\n`);
+  return describe.skip;
+}
+
+/** One for the tests of a file, which run one after the other: making one takes the server long. */
+const SHARED_BUCKET = `test-${randomUUID()}`;
+
+/** An empty bucket on the real server, behind a relay that can be taken away. */
+export class TestBucket {
+  readonly name: string;
+  private readonly relay: net.Server;
+  private readonly sockets = new Set<net.Socket>();
+
+  private constructor(
+    readonly client: S3,
+    readonly server: URL,
+    private readonly shared: boolean,
+  ) {
+    this.name = shared ? SHARED_BUCKET : `test-${randomUUID()}`;
+    this.relay = net.createServer((near) => {
+      const far = net.connect(Number(server.port), server.hostname);
+      for (const socket of [near, far]) {
+        this.sockets.add(socket);
+        socket.setNoDelay(true);
+        socket.on('error', () => undefined);
+        socket.on('close', () => {
+          this.sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
+      }
+      near.pipe(far).pipe(near);
+    });
+  }
+
+  /** @param missing it is not there, and is not that of other tests. */
+  static async make({ missing = false } = {}): Promise<TestBucket> {
+    const server = new URL(SERVER_URL);
+    const client = new S3({
+      endpoint: server.origin,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: { accessKeyId: server.username, secretAccessKey: server.password },
+    });
+    const bucket = new TestBucket(client, server, !missing);
+    await new Promise<void>((resolve) => bucket.relay.listen(0, '127.0.0.1', resolve));
+    if (!missing) await client.createBucket({ Bucket: bucket.name });
+    return bucket;
+  }
+
+  get port(): number {
+    return (this.relay.address() as net.AddressInfo).port;
+  }
+
+  /** For a store on it. */
+  get options(): StoreOptions {
+    return {
+      s3_store_host: `127.0.0.1:${this.port}`,
+      s3_store_access_key: this.server.username,
+      s3_store_secret_key: this.server.password,
+      s3_store_bucket: this.name,
+    };
+  }
+
+  /** Every object, and every multipart upload that was not ended. */
+  async contents(): Promise<string[]> {
+    const Bucket = this.name;
+    const { Contents = [] } = await this.client.listObjectsV2({ Bucket });
+    const { Uploads = [] } = await this.client.listMultipartUploads({ Bucket });
+    return [
+      ...Contents.map(({ Key }) => Key ?? ''),
+      ...Uploads.map(({ Key }) => `unfinished multipart upload of ${Key ?? ''}`),
+    ].sort();
+  }
+
+  /** Nobody answers any more, and running requests break off. */
+  async takeAway(): Promise<void> {
+    if (!this.relay.listening) return;
+    const closed = new Promise((resolve) => this.relay.close(resolve));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  async dispose(): Promise<void> {
+    await this.takeAway();
+    const Bucket = this.name;
+    const { Contents = [] } = await this.client
+      .listObjectsV2({ Bucket })
+      .catch(() => ({ Contents: [] }));
+    for (const { Key } of Contents) await this.client.deleteObject({ Bucket, Key: Key ?? '' });
+    const { Uploads = [] } = await this.client
+      .listMultipartUploads({ Bucket })
+      .catch(() => ({ Uploads: [] }));
+    for (const { Key, UploadId } of Uploads) {
+      await this.client.abortMultipartUpload({ Bucket, Key, UploadId });
+    }
+    if (!this.shared) await this.client.deleteBucket({ Bucket }).catch(() => undefined);
+    this.client.destroy();
+  }
+}
