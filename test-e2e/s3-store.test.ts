@@ -1,0 +1,158 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import http from 'node:http';
+import { S3 } from '@aws-sdk/client-s3';
+import { Deployment, eventually, stopService } from './support/deployment';
+import { plantSecret } from './support/leak-gate';
+
+jest.setTimeout(120_000);
+
+const MIB = 1024 * 1024;
+const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
+
+(SERVER_URL === '' ? withoutServer() : describe)('images in S3', () => {
+  const bucket = `e2e-${randomUUID()}`;
+  const server = new URL(SERVER_URL === '' ? 'http://unset' : SERVER_URL);
+  let deployment: Deployment;
+  let s3: S3;
+
+  beforeAll(async () => {
+    plantSecret('the secret key of the store', server.password);
+    s3 = new S3({
+      endpoint: server.origin,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: { accessKeyId: server.username, secretAccessKey: server.password },
+    });
+    deployment = await Deployment.start({
+      database: 'sqlite',
+      api: {
+        DEFAULT: ['show_multiple_locations = true', 'deletion_grace = 0'],
+        glance_store: [
+          'stores = file,s3',
+          'default_store = s3',
+          `s3_store_host = ${server.host}`,
+          `s3_store_access_key = ${server.username}`,
+          `s3_store_secret_key = ${server.password}`,
+          `s3_store_bucket = ${bucket}`,
+          's3_store_create_bucket_on_put = true',
+          's3_store_large_object_chunk_size = 5',
+        ],
+      },
+      registry: { uploads: ['lease_seconds = 4'] },
+    });
+  });
+
+  afterAll(async () => {
+    await deployment.stop();
+    for (const Key of await contents()) await s3.deleteObject({ Bucket: bucket, Key });
+    await s3.deleteBucket({ Bucket: bucket });
+    s3.destroy();
+  });
+
+  /** Keys of objects, and multipart uploads that were not ended. */
+  async function contents(): Promise<string[]> {
+    const { Contents = [] } = await s3.listObjectsV2({ Bucket: bucket });
+    const { Uploads = [] } = await s3.listMultipartUploads({ Bucket: bucket });
+    return [...Contents.map(({ Key }) => Key!), ...Uploads.map(({ Key }) => `unfinished ${Key!}`)];
+  }
+
+  async function newImage(): Promise<string> {
+    const answer = await fetch(`${deployment.apiUrl}/v2/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'in s3', disk_format: 'raw', container_format: 'bare' }),
+    });
+    expect(answer.status).toBe(201);
+    return ((await answer.json()) as { id: string }).id;
+  }
+
+  const fileOf = (id: string, apiUrl = deployment.apiUrl): string =>
+    `${apiUrl}/v2/images/${id}/file`;
+
+  /** Without an announced size. */
+  function upload(url: string, data: Buffer, finish = true): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/octet-stream' };
+      const request = http.request(url, { method: 'PUT', headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode!);
+      });
+      request.on('error', reject);
+      if (finish) request.end(data);
+      else request.write(data);
+      if (!finish) {
+        // The first parts have arrived: the client goes.
+        eventually(async () => {
+          expect((await contents()).some((name) => name.startsWith('unfinished'))).toBe(true);
+        }).then(() => request.destroy(new Error('gone')), reject);
+      }
+    });
+  }
+
+  it.each([0, 1, 3 * MIB, 17 * MIB + 5])(
+    'takes %i bytes, lists, serves and deletes them',
+    async (size) => {
+      const data = randomBytes(size);
+      const id = await newImage();
+      expect(await upload(fileOf(id), data)).toBe(204);
+      const shown = (await (await fetch(`${deployment.apiUrl}/v2/images/${id}`)).json()) as {
+        size: number;
+        os_hash_value: string;
+        locations: { url: string }[];
+      };
+      expect(shown).toMatchObject({
+        status: 'active',
+        size,
+        os_hash_value: createHash('sha512').update(data).digest('hex'),
+        locations: [{ url: `s3://${server.host}/${bucket}/${id}` }],
+      });
+      const list = await (await fetch(`${deployment.apiUrl}/v2/images`)).text();
+      expect(list).toContain(id);
+      const whole = await fetch(fileOf(id));
+      expect(Buffer.from(await whole.arrayBuffer()).equals(data)).toBe(true);
+      if (size > 1) {
+        const part = await fetch(fileOf(id), { headers: { range: 'bytes=1000000-2000000' } });
+        expect(part.status).toBe(206);
+        const bytes = Buffer.from(await part.arrayBuffer());
+        expect(bytes.equals(data.subarray(1_000_000, 2_000_001))).toBe(true);
+      }
+      await eventually(async () => {
+        expect(await contents()).toEqual([id]);
+      });
+      const gone = await fetch(`${deployment.apiUrl}/v2/images/${id}`, { method: 'DELETE' });
+      expect(gone.status).toBe(204);
+      expect(await contents()).toEqual([]);
+    },
+  );
+
+  it('leaves nothing of an upload whose client went away', async () => {
+    const id = await newImage();
+    await expect(upload(fileOf(id), randomBytes(12 * MIB), false)).rejects.toThrow('gone');
+    await eventually(async () => {
+      expect(await contents()).toEqual([]);
+    });
+    const shown = (await (await fetch(`${deployment.apiUrl}/v2/images/${id}`)).json()) as object;
+    expect(shown).toMatchObject({ status: 'queued', size: null });
+  });
+
+  it('has what a process that died left behind swept', async () => {
+    const id = await newImage();
+    const { url, service } = await deployment.addApi('U6:kill');
+    await expect(upload(fileOf(id, url), randomBytes(6 * MIB))).rejects.toThrow();
+    await stopService(service);
+    expect(await contents()).toHaveLength(2);
+    await eventually(async () => {
+      await deployment.manage('db', 'expire_leases');
+      expect((await deployment.manageStore('unfinished')).code).toBe(0);
+      expect(await contents()).toEqual([]);
+    });
+  });
+});
+
+/** Skipped, aloud, and an error in CI. */
+function withoutServer(): jest.Describe {
+  const text = 'NO S3 SERVER (TEST_S3_URL): images in S3 are not tested, SKIPPED';
+  if (process.env['CI'] !== undefined) throw new Error(text);
+  process.stderr.write(`\n${text}\n\n`);
+  return describe.skip;
+}
