@@ -5,7 +5,7 @@ import { S3 } from '@aws-sdk/client-s3';
 import type { StoreOptions } from '../src/store-options';
 
 /** `http://ACCESS:SECRET@HOST:PORT` of a real S3 server; `npm test` starts one where it can. */
-const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
+export const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
 
 /** `describe` where there is an S3 server; else skipped, aloud, and an error in CI. */
 export function describeWithS3(): typeof describe | typeof describe.skip {
@@ -85,6 +85,14 @@ export class TestBucket {
       ...Contents.map(({ Key }) => Key ?? ''),
       ...Uploads.map(({ Key }) => `unfinished multipart upload of ${Key ?? ''}`),
     ].sort();
+  }
+
+  /** A multipart upload with one part that nobody goes on with. */
+  async abandonPart(key: string, body: Buffer): Promise<string | undefined> {
+    const name = { Bucket: this.name, Key: key };
+    const { UploadId } = await this.client.createMultipartUpload(name);
+    await this.client.uploadPart({ ...name, UploadId, PartNumber: 1, Body: body });
+    return UploadId;
   }
 
   /** Nobody answers any more, and running requests break off. */
