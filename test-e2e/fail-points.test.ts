@@ -19,17 +19,20 @@ describe.each(DATABASES)('failing at each step on %s', (database) => {
   let deployment: Deployment;
   let journal: JournalEntry[];
 
-  beforeEach(async () => {
-    journal = [];
-    deployment = await Deployment.start({
+  const deploy = (leaseSeconds: number): Promise<Deployment> =>
+    Deployment.start({
       database,
       nodes: 2,
-      registry: { uploads: ['lease_seconds = 4', 'sweep_interval = 0.5'] },
+      registry: { uploads: [`lease_seconds = ${leaseSeconds}`, 'sweep_interval = 0.5'] },
       api: {
         DEFAULT: ['wakeup_time = 0.5', 'deletion_grace = 2'],
         transfer: ['sweep_interval = 0.5'],
       },
     });
+
+  beforeEach(async () => {
+    journal = [];
+    deployment = await deploy(4);
   });
 
   afterEach(async () => {
@@ -185,6 +188,9 @@ describe.each(DATABASES)('failing at each step on %s', (database) => {
     ['commit-begun', 'throw', 500],
     ['commit-done', 'throw', 201],
   ])('a registry that meets %s:%s is asked again', async (point, action, status) => {
+    // With a lease that lasts longer than a restart on a slow machine.
+    await deployment.stop();
+    deployment = await deploy(60);
     const [calm] = deployment.registries;
     await stopService(calm!);
     const registry = await deployment.restart(calm!, {

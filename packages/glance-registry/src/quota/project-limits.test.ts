@@ -84,11 +84,13 @@ describeEachDatabase('the limits of a project', (current) => {
     } satisfies ProjectLimits;
     const usage = () => usageOf('busy-project');
     const expectWithin = ({ imageCountTotal, imageCountUploading, ...bytes }: ProjectUsage) => {
-      expect(imageCountTotal).toBeLessThanOrEqual(limits.imageCountTotal);
+      expect(imageCountTotal).toBeLessThanOrEqual(limits.imageCountTotal + broughtBack);
       expect(imageCountUploading).toBeLessThanOrEqual(limits.imageCountUploading);
       expect(bytes.imageSizeTotalBytes).toBeLessThanOrEqual(limits.imageSizeTotalBytes);
     };
     const done = new Map<string, number>();
+    // An image that a store does not give up is there again, whatever was made in its place.
+    let broughtBack = 0;
     const actor = async (registry: RegistryWorld, pick: (of: number) => number) => {
       const uploads: { id: string; uploadId: string }[] = [];
       const images: string[] = [];
@@ -142,6 +144,7 @@ describeEachDatabase('the limits of a project', (current) => {
           if (id === undefined) return;
           const { image } = await registry.deletions.begin(id, { delayed: false }, owner, {});
           const end = pick(3) === 0 ? 'revert' : 'finish';
+          if (end === 'revert') broughtBack += 1;
           if (image.status === 'pending_delete') await registry.deletions[end](id, owner, {});
         },
         expire: async () => {

@@ -28,6 +28,8 @@ export interface ServiceProcess {
 
 const EXIT_CANNOT_START = 2;
 const RESTART_DELAY_MS = 1000;
+/** What a supervisor tells its workers when it gets SIGHUP. */
+const RELOAD = 'reload';
 
 /** Runs a service until a signal ends it, in one process or in several (node:cluster). */
 export async function runService(service: ServiceProcess): Promise<void> {
@@ -48,11 +50,17 @@ async function serve(service: ServiceProcess): Promise<void> {
   let running: RunningService | undefined;
   // Widened: the compiler does not see that the signal sets it.
   let reloadLater = false as boolean;
-  // Before the start: without a listener the signal would end the process.
-  process.on('SIGHUP', () => {
+  const reload = (): void => {
     if (running) running.reload();
     else reloadLater = true;
-  });
+  };
+  // Before the start: without a listener the signal would end the process.
+  process.on('SIGHUP', reload);
+  if (cluster.isWorker) {
+    process.on('message', (message) => {
+      if (message === RELOAD) reload();
+    });
+  }
   try {
     running = await service.start();
   } catch (error) {
@@ -147,7 +155,8 @@ function superviseWorkers(service: ServiceProcess): void {
   process.on('SIGHUP', () => {
     service.reloadSupervisor?.();
     logger.info('SIGHUP: passed on to the workers');
-    signalAll('SIGHUP');
+    // Not as a signal, which ends a process that has only begun; a message waits for its listener.
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.send(RELOAD);
   });
   if (process.connected) process.on('disconnect', () => end('The parent process is gone', 0));
   logger.info(`Starting ${service.workers} workers`);

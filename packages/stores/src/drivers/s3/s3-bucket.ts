@@ -107,7 +107,11 @@ export class S3Bucket {
           },
           options,
         ),
-      { signal, bodyBytes: sizeBytes, streamed: !Buffer.isBuffer(body) },
+      {
+        signal,
+        bodyBytes: sizeBytes,
+        ...(Buffer.isBuffer(body) ? {} : { bodyEnd: body.sourceEnd }),
+      },
     );
   }
 

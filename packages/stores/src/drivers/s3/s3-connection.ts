@@ -18,8 +18,16 @@ interface RequestOptions {
   signal?: AbortSignal | undefined;
   /** Of the body, which lengthens the time that the answer may take. */
   bodyBytes?: number | undefined;
-  /** No time limit: the body comes from a client, and has limits of its own. */
-  streamed?: boolean | undefined;
+  /**
+   * Resolves when the server alone is waited for: a body that comes from a client has limits of its
+   * own until then. Unset, that is from the beginning.
+   */
+  bodyEnd?: Promise<void> | undefined;
+}
+
+export interface S3Timeouts {
+  /** Milliseconds that the server may take to answer, besides those for the body. */
+  answerMs: number;
 }
 
 /** The SDK's client, and its sockets. */
@@ -27,10 +35,14 @@ export class S3Connection {
   private constructor(
     private readonly client: S3,
     private readonly agents: readonly HttpAgent[],
+    private readonly answerMs: number,
   ) {}
 
   /** Loads the SDK: only who has an S3 store pays for that. */
-  static async open(settings: S3Settings): Promise<S3Connection> {
+  static async open(
+    settings: S3Settings,
+    { answerMs }: S3Timeouts = { answerMs: ANSWER_MS },
+  ): Promise<S3Connection> {
     const { S3: Client } = await import('@aws-sdk/client-s3');
     const httpAgent = new HttpAgent({ keepAlive: true });
     const httpsAgent = new HttpsAgent({
@@ -49,7 +61,7 @@ export class S3Connection {
       followRegionRedirects: true,
       requestHandler: { connectionTimeout: CONNECT_MS, httpAgent, httpsAgent },
     });
-    return new S3Connection(client, [httpAgent, httpsAgent]);
+    return new S3Connection(client, [httpAgent, httpsAgent], answerMs);
   }
 
   /** Sockets with a request on them. */
@@ -65,20 +77,20 @@ export class S3Connection {
     work: (client: S3, options: { abortSignal: AbortSignal }) => Promise<T>,
     options: RequestOptions = {},
   ): Promise<T> {
-    const { action, signal, bodyBytes = 0, streamed = false } = options;
+    const { action, signal, bodyBytes = 0, bodyEnd = Promise.resolve() } = options;
     signal?.throwIfAborted();
     const stop = new AbortController();
     const onAbort = (): void => {
       stop.abort();
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    const limitMs = ANSWER_MS + (bodyBytes / MIN_BYTES_PER_SECOND) * 1000;
+    const limitMs = this.answerMs + (bodyBytes / MIN_BYTES_PER_SECOND) * 1000;
     const late = storeUnavailable(new Error(`the S3 server gave no answer in ${limitMs / 1000} s`));
-    const timer = streamed
-      ? undefined
-      : setTimeout(() => {
-          stop.abort(late);
-        }, limitMs);
+    let timer: NodeJS.Timeout | undefined;
+    let answered = false;
+    void bodyEnd.then(() => {
+      if (!answered) timer = setTimeout(() => stop.abort(late), limitMs);
+    });
     try {
       return await work(this.client, { abortSignal: stop.signal });
     } catch (error) {
@@ -86,6 +98,7 @@ export class S3Connection {
       if (stop.signal.reason === late) throw late;
       throw action === undefined ? error : toStoreError(error, action);
     } finally {
+      answered = true;
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
     }

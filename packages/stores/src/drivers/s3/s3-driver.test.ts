@@ -1,4 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, expect, it } from '@jest/globals';
 import { digestOf, patternSource, sourceOf } from '../../conformance/pattern';
@@ -51,6 +53,50 @@ describeWithS3()('the s3 store', () => {
     await expect(store.checkWritable()).rejects.toMatchObject(refusal);
     const source = sourceOf(Buffer.from('x'));
     await expect(store.add({ ...upload(), source })).rejects.toMatchObject(refusal);
+  });
+
+  it.each([
+    ['one request', 200_000, {}],
+    ['parts', 6 * MIB, { s3_store_large_object_size: 0, s3_store_large_object_chunk_size: 5 }],
+  ])('gives up a server that answers nothing, in %s', async (_name, sizeBytes, options) => {
+    const bucket = await TestBucket.make();
+    let answersData = true;
+    const relay = http.createServer((request, response) => {
+      const isMark = request.url?.includes('glance-unfinished') === true;
+      if (request.method === 'PUT' && !isMark && !answersData) {
+        // Takes every byte, and says nothing.
+        request.resume();
+        return;
+      }
+      const { hostname, port } = new URL(SERVER_URL);
+      const { method, headers, url: path } = request;
+      const passed = http.request({ hostname, port, method, headers, path }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(passed);
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const { port } = relay.address() as AddressInfo;
+    const driver = await S3Driver.create(
+      { ...bucket.options, ...options, s3_store_host: `127.0.0.1:${port}` },
+      { storeId: 'objects', warn: () => undefined },
+      { answerMs: 300 },
+    );
+    try {
+      answersData = false;
+      const source = sourceOf(randomBytes(sizeBytes));
+      const adding = driver.add({ ...upload(), source, expectedSizeBytes: sizeBytes });
+      await expect(adding).rejects.toMatchObject({ code: 'store_unavailable' });
+      answersData = true;
+      const added = await driver.add({ ...upload(), source: sourceOf(Buffer.from('x')) });
+      await added.settle();
+    } finally {
+      await driver.close();
+      relay.closeAllConnections();
+      await new Promise((resolve) => relay.close(resolve));
+      await bucket.dispose();
+    }
   });
 
   it('tells no credentials when the server refuses them', async () => {

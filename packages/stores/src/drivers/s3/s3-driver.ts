@@ -22,7 +22,7 @@ import type { StoreOptions } from '../../store-options';
 import { ageOf, listAttempts, removeAttempt } from './attempts';
 import { PART_MEMORY } from './part-memory';
 import { S3Bucket } from './s3-bucket';
-import { S3Connection } from './s3-connection';
+import { S3Connection, type S3Timeouts } from './s3-connection';
 import { bucketMissing, isNotFound, statusOf, toStoreError } from './s3-errors';
 import { keyOf, SCHEMES, toArea, toLocation } from './s3-location';
 import type { S3Area } from './s3-location';
@@ -62,9 +62,13 @@ export class S3Driver implements StoreDriver {
    * Asks the server nothing: one that is down now may be there at the first upload.
    * @throws StoreConfigurationError
    */
-  static async create(options: StoreOptions, context: StoreContext): Promise<S3Driver> {
+  static async create(
+    options: StoreOptions,
+    context: StoreContext,
+    timeouts?: S3Timeouts,
+  ): Promise<S3Driver> {
     const settings = readS3Options(options, context);
-    return new S3Driver(await S3Connection.open(settings), settings, context);
+    return new S3Driver(await S3Connection.open(settings, timeouts), settings, context);
   }
 
   /** Sockets with a request, or an answer that is being read, on them. */

@@ -15,10 +15,14 @@ export class StreamedBody extends Readable {
   failure: Error | undefined;
   /** The whole body was handed to the socket: the server may have stored it. */
   complete = false;
+  /** Resolves when the source has ended well: from then on the server alone is waited for. */
+  readonly sourceEnd: Promise<void>;
+  private tellSourceEnd!: () => void;
   private readonly chunks: AsyncGenerator<Uint8Array, undefined>;
 
   constructor(source: ByteSource, sizeBytes: number, signal?: AbortSignal) {
     super();
+    this.sourceEnd = new Promise((resolve) => (this.tellSourceEnd = resolve));
     this.chunks = this.heldBack(source, sizeBytes, signal);
   }
 
@@ -64,6 +68,7 @@ export class StreamedBody extends Readable {
     if (left > 0) throw new Error('the source has fewer bytes than announced');
     signal?.throwIfAborted();
     this.complete = true;
+    this.tellSourceEnd();
     if (last !== undefined) yield last;
   }
 
