@@ -82,6 +82,10 @@ describe('SIGHUP', () => {
     });
     const answered = once(upload, 'response') as Promise<[http.IncomingMessage]>;
     upload.write(data.subarray(0, 1_000_000));
+    // One that begins with a key that cannot be used does not begin.
+    await eventually(async () => {
+      expect(service.log().match(/Listening on/g)).toHaveLength(workers);
+    });
     await eventually(async () => {
       const images = await fetch(`${deployment!.apiUrl}/v2/images`);
       expect(JSON.stringify(await images.json())).toContain('"status":"saving"');
