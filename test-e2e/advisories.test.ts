@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import net, { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { DATABASES, Deployment, eventually, freePorts } from './support/deployment';
 import { plantSecret } from './support/leak-gate';
 import { ImageSource } from './support/image-source';
+import { head, sendRaw, type RawAnswer } from './support/raw-http';
 import { executeSql, queryAll } from './support/sql';
+import { tokenClient } from './support/token-client';
 
 jest.setTimeout(120_000);
 
@@ -35,18 +37,10 @@ interface Image {
 
 let deployment: Deployment;
 
-/** A request as the holder of a token. */
-const send = (token: string, route: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(`${deployment.apiUrl}${route}`, {
-    ...init,
-    headers: { 'x-auth-token': token, ...(init.headers as Record<string, string> | undefined) },
-  });
+const { send, statusOf } = tokenClient(() => deployment);
 
-const statusOf = async (...request: Parameters<typeof send>): Promise<number> => {
-  const answer = await send(...request);
-  await answer.arrayBuffer();
-  return answer.status;
-};
+const raw = (line: string, ...headers: string[]): Promise<RawAnswer> =>
+  sendRaw(deployment.apiUrl, head(`${line} HTTP/1.1`, ...headers));
 
 async function create(token: string, fields: object = {}): Promise<Image> {
   const answer = await send(token, '/v2/images', {
@@ -262,8 +256,8 @@ describe('with the default configuration', () => {
 
   it('LP#1482301: a request id of a client is short and plain, or replaced', async () => {
     for (const id of ['x'.repeat(300), 'req-\u001b[31m', 'a b']) {
-      const [, answer] = await raw(
-        'GET /v2/images HTTP/1.1',
+      const { text: answer } = await raw(
+        'GET /v2/images',
         `X-Auth-Token: ${A}`,
         `X-Openstack-Request-Id: ${id}`,
       );
@@ -283,11 +277,11 @@ describe('with the default configuration', () => {
     for (const name of names) {
       for (const route of [`/v2/images/${name}/file`, `/v1/images/${name}`]) {
         // As they are: a URL of fetch has its dots resolved.
-        const [, answer] = await raw(`GET ${route} HTTP/1.1`, `X-Auth-Token: ${ADMIN}`);
+        const { text: answer } = await raw(`GET ${route}`, `X-Auth-Token: ${ADMIN}`);
         expect(answer).toMatch(/^HTTP\/1.1 40[04] /);
       }
     }
-    const [, answer] = await raw('GET //h/v2/images HTTP/1.1');
+    const { text: answer } = await raw('GET //h/v2/images');
     expect(answer).not.toContain('HTTP/1.1 5');
   });
 
@@ -349,7 +343,7 @@ describe('with the default configuration', () => {
     };
     const body = JSON.stringify({ visibility: 'public' });
     expect(await statusOf(A, '/v2/images', { method: 'POST', body, headers: forged })).toBe(403);
-    const [, answer] = await raw('GET /v2/images HTTP/1.1', 'X_Roles: admin', 'X-Roles: admin');
+    const { text: answer } = await raw('GET /v2/images', 'X_Roles: admin', 'X-Roles: admin');
     expect(answer).toContain('HTTP/1.1 401');
   });
 
@@ -426,13 +420,14 @@ describe('with the default configuration', () => {
     const framing = '5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\n\r\n';
     for (let cut = 0; cut < framing.length; cut += 1) {
       const { id } = await create(A);
-      const [closed] = await raw(
+      const request = head(
         `PUT /v2/images/${id}/file HTTP/1.1`,
         `X-Auth-Token: ${A}`,
         'Content-Type: application/octet-stream',
         'Transfer-Encoding: chunked',
-        { body: framing.slice(0, cut) },
       );
+      const cutOff = `${request}${framing.slice(0, cut)}`;
+      const { closed } = await sendRaw(deployment.apiUrl, cutOff, { end: true });
       expect(closed).toBe(true);
       await eventually(async () => expect((await show(A, id)).status).toBe('queued'));
     }
@@ -713,24 +708,4 @@ describe('with locations of other servers', () => {
 
 function replace(field: string, value: string): object {
   return { op: 'replace', path: `/${field}`, value };
-}
-
-/** Sends bytes as they are. @returns whether the connection ended, and the whole answer. */
-async function raw(
-  request: string,
-  ...rest: (string | { body: string })[]
-): Promise<[boolean, string]> {
-  const { hostname, port } = new URL(deployment.apiUrl);
-  const socket = net.connect(Number(port), hostname);
-  let answer = '';
-  socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
-  socket.on('error', () => undefined);
-  const headers = rest.filter((each) => typeof each === 'string');
-  const body = rest.find((each) => typeof each !== 'string')?.body ?? '';
-  const head = [request, 'Host: h', 'Connection: close', ...headers].join('\r\n');
-  socket.write(`${head}\r\n\r\n${body}`, 'latin1');
-  // What is cut off ends; a whole request waits for its answer.
-  if (body !== '') socket.end();
-  await once(socket, 'close');
-  return [socket.destroyed, answer];
 }

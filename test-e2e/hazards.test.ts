@@ -4,6 +4,7 @@ import { plantSecret } from './support/leak-gate';
 import { head, sendRaw, type RawAnswer } from './support/raw-http';
 import { smuggledInBodies, smuggledRequests } from './support/smuggled-requests';
 import { executeSql } from './support/sql';
+import { tokenClient } from './support/token-client';
 
 jest.setTimeout(120_000);
 
@@ -34,17 +35,7 @@ afterAll(async () => {
   await deployment.stop();
 });
 
-const send = (token: string, route: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(`${deployment.apiUrl}${route}`, {
-    ...init,
-    headers: { 'x-auth-token': token, ...(init.headers as Record<string, string> | undefined) },
-  });
-
-const statusOf = async (...request: Parameters<typeof send>): Promise<number> => {
-  const answer = await send(...request);
-  await answer.arrayBuffer();
-  return answer.status;
-};
+const { send, statusOf } = tokenClient(() => deployment);
 
 const raw = (line: string, ...headers: string[]): Promise<RawAnswer> =>
   sendRaw(deployment.apiUrl, head(`${line} HTTP/1.1`, ...headers));

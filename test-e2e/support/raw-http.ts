@@ -12,8 +12,15 @@ export interface RawAnswer {
 /** After it the client ends a connection that the service keeps open. */
 const PATIENCE_MS = 3000;
 
-/** Sends bytes as they are, says nothing more, and listens until the service ends the connection. */
-export async function sendRaw(url: string, request: string | Buffer): Promise<RawAnswer> {
+/**
+ * Sends bytes as they are, and listens until the service ends the connection.
+ * @param end says that nothing more will come; otherwise only nothing more is said.
+ */
+export async function sendRaw(
+  url: string,
+  request: string | Buffer,
+  { end = false }: { end?: boolean } = {},
+): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const socket = net.connect(Number(port), hostname);
   let text = '';
@@ -21,6 +28,7 @@ export async function sendRaw(url: string, request: string | Buffer): Promise<Ra
   socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
   socket.on('error', () => undefined);
   socket.write(typeof request === 'string' ? Buffer.from(request, 'latin1') : request);
+  if (end) socket.end();
   const timer = setTimeout(() => {
     closed = false;
     socket.destroy();

@@ -5,8 +5,6 @@ import path from 'node:path';
 import { KeystoneSession } from './keystone-session';
 import { FakeKeystone } from './testing';
 
-const DOMAIN = { id: 'default' };
-
 describe('OSSA-2013-018, OSSN-0033: Keystone over TLS', () => {
   let directory: string;
 
@@ -48,14 +46,7 @@ describe('OSSA-2013-018, OSSN-0033: Keystone over TLS', () => {
     });
     keystone.routes.set('/limits', () => ({ status: 200, body: { limits: [] } }));
     const session = new KeystoneSession({
-      authUrl: keystone.url,
-      credentials: {
-        by: 'password',
-        user: { name: 'glance', domain: DOMAIN },
-        password: 'secret',
-        scope: { project: { name: 'service', domain: DOMAIN } },
-      },
-      userAgent: 'test',
+      ...keystone.access,
       tls: { ca: read('ca.crt') },
     });
     try {

@@ -20,14 +20,7 @@ describe('the token validator', () => {
 
   function session(options: Partial<KeystoneSessionOptions> = {}): KeystoneSession {
     const made = new KeystoneSession({
-      authUrl: keystone.url,
-      credentials: {
-        by: 'password',
-        user: { name: 'glance', domain: DOMAIN },
-        password: 'secret',
-        scope: { project: { name: 'service', domain: DOMAIN } },
-      },
-      userAgent: 'test',
+      ...keystone.access,
       ...options,
     });
     sessions.push(made);

@@ -19,14 +19,7 @@ describe('what the log says when limits are not known', () => {
     keystone.routes.set('/registered_limits', answer({ registered_limits: [] }));
     keystone.routes.set('/limits', answer({ limits: [] }));
     session = new KeystoneSession({
-      authUrl: keystone.url,
-      credentials: {
-        by: 'password',
-        user: { name: 'glance', domain: { id: 'default' } },
-        password: 'secret',
-        scope: { system: { all: true } },
-      },
-      userAgent: 'test',
+      ...keystone.access,
       tries: 1,
     });
     errors = [];

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { KeystoneSessionOptions } from '../keystone-session';
 import type { AccessRule } from '../validated-token';
 
 export interface FakeToken {
@@ -54,6 +55,21 @@ export class FakeKeystone {
   get url(): string {
     const protocol = this.tls ? 'https' : 'http';
     return `${protocol}://127.0.0.1:${(this.server.address() as AddressInfo).port}/v3`;
+  }
+
+  /** What its one service user reaches it with. */
+  get access(): Pick<KeystoneSessionOptions, 'authUrl' | 'credentials' | 'userAgent'> {
+    const domain = { name: 'Default' };
+    return {
+      authUrl: this.url,
+      credentials: {
+        by: 'password',
+        user: { name: 'glance', domain },
+        password: 'secret',
+        scope: { project: { name: 'service', domain } },
+      },
+      userAgent: 'test',
+    };
   }
 
   addToken(text: string, token: FakeToken = {}): void {
