@@ -430,7 +430,7 @@ describe('data', () => {
 });
 
 describe('an operator', () => {
-  /** Lines of a program's log; Node's own warnings are none. */
+  /** Lines of a program's log. */
   const lines = (program: 'glance-api' | 'glance-registry'): Record<string, unknown>[] =>
     (program === 'glance-api' ? deployment.apis : deployment.registries)
       .flatMap((each) => each.log().split('\n'))

@@ -185,9 +185,17 @@ export class Deployment {
   async stop(): Promise<void> {
     const services = [...this.extras, ...this.apis, ...this.registries];
     await Promise.all(services.map(stopService));
+    this.showNodeWarnings();
     await this.searchForLeaks();
     await this.dropDatabase();
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** What Node.js suspects (a leak, a descriptor left open) is for whoever reads the output of the tests. */
+  private showNodeWarnings(): void {
+    for (const line of this.logs().split('\n')) {
+      if (/\bNode\.js \w*Warning: /.test(line)) console.warn(line);
+    }
   }
 
   private async searchForLeaks(): Promise<void> {

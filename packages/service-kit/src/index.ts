@@ -16,6 +16,7 @@ export { securityHeaders } from './http/security-headers';
 export * from './http/send-json';
 export * from './http/trusted-proxies';
 export * from './logger';
+export * from './process/log-node-warnings';
 export * from './process/manage-invocation';
 export * from './process/repeated-task';
 export * from './process/run-http-program';

@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../logger';
 import { ServiceKeys, readServiceKeys } from '../service-keys';
 import { logFile, type ServiceOptionTable } from '../service-options';
 import { readTlsFiles } from '../tls-files';
+import { logNodeWarnings } from './log-node-warnings';
 import { reloadAll, type ReloadStep } from './reload';
 import { exitOnStartError, runService } from './run-service';
 
@@ -70,6 +71,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
     file: logFile(program.name, options),
     secrets: [...loaded.secrets, ...serviceKeys.accepted],
   });
+  logNodeWarnings(logger);
   const logFileStep: ReloadStep = { what: 'log_file', reload: () => logger.reopen() };
   // eslint-disable-next-line no-restricted-properties -- as below; no option, so that no file of an operator has it
   const failPoints = process.env['GLANCE_FAIL_POINTS'];
