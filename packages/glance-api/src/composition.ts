@@ -23,7 +23,7 @@ import { LIMITS_NEED } from './limits/keystone-limits';
 import { readAccessRules } from './policy/access-rules';
 import { createRegistryClient, reloadCredentials } from './registry-access';
 import { checkApiConfig } from './safe-exposure';
-import { storeSettings } from './store-settings';
+import { storeSettings } from './store-config/store-settings';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
 import { TransferAdmission } from './transfer/transfer-admission';
@@ -79,9 +79,16 @@ export async function createApi(
       registry: async () => {
         await askContract(registry, READINESS_TIMEOUT_MS, need);
       },
-      [`store ${stores.defaultStore.id}`]: () => stores.checkReadiness(),
+      [`store ${stores.defaultStore.id}`]: () => stores.defaultStore.checkWritable(),
     },
     logger,
+    // The service goes on without them; /readyz and the log tell that one is down.
+    Object.fromEntries(
+      stores
+        .list()
+        .filter((store) => store !== stores.defaultStore && store.capabilities.add)
+        .map((store) => [`store ${store.id}`, () => store.checkWritable()]),
+    ),
   );
 
   const node = `${os.hostname()}:${process.pid}`;
@@ -155,7 +162,11 @@ export async function createApi(
     cors: config.cors,
     versions: {
       publicEndpoint: options.public_endpoint,
-      enabled: { v1: options.enable_v1_api, v2: options.enable_v2_api },
+      enabled: {
+        v1: options.enable_v1_api,
+        v2: options.enable_v2_api,
+        namedStores: stores.areNamed,
+      },
     },
     refreshAccessRules: async () => {
       await policy.refresh();

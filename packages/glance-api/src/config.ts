@@ -17,7 +17,7 @@ import { STORE_TYPES } from '@glance/stores';
 import os from 'node:os';
 import { LIMIT_OPTIONS } from './limits/limit-options';
 import { keystoneAccessOptions } from './keystone/keystone-options';
-import { storeOptions } from './store-settings';
+import { storeOptions } from './store-config/store-options';
 
 /** Every option of glance-api. Names and meanings are upstream's where upstream has the option. */
 export const API_OPTIONS = {
@@ -52,6 +52,10 @@ export const API_OPTIONS = {
       help: 'Further attempts to learn the hashes of a location that was added without any.',
       default: 3,
       max: 100,
+    }),
+    enabled_backends: listOption({
+      help: 'Several stores, as NAME:TYPE, NAME:TYPE, with types of [glance_store] stores. Each has a section [NAME] with the options of its type as they stand in [glance_store], store_description (what users are told of it) and weight (of the stores that hold an image, the one of the highest is read first; 0); what is unset there is looked up in [backend_defaults]. Uploads go to [glance_store] default_backend unless the client names a store. Unset: [glance_store] stores.',
+      default: [],
     }),
     registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
     registry_port: integerOption({
@@ -234,8 +238,11 @@ export const API_OPTIONS = {
       help: `Kinds of stores to enable, of: ${Object.keys(STORE_TYPES).join(', ')}. Others are left out with a warning. http lets users name web servers as sources of image data.`,
       default: ['file'],
     }),
+    default_backend: textOption({
+      help: 'The store of [DEFAULT] enabled_backends that uploads go to when the client names none.',
+    }),
     default_store: textOption({
-      help: 'Store that uploads go to when the client names none.',
+      help: 'Without enabled_backends, the store that uploads go to when the client names none.',
       default: 'file',
       choices: Object.keys(STORE_TYPES).filter((type) => type !== 'http'),
     }),

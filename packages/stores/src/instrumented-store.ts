@@ -19,6 +19,8 @@ import type {
 } from './store-driver';
 
 export const DEFAULT_METADATA_TIMEOUT_MS = 30_000;
+/** A store that did not answer is asked first again after this. */
+const DOUBT_MS = 60_000;
 
 export interface StoreIdentity {
   id: string;
@@ -46,6 +48,8 @@ export class InstrumentedStore {
 
   private readonly meter = new StoreMeter();
   private readonly metadataTimeoutMs: number;
+  /** On the clock of `performance.now`, since when the store has not answered anything. */
+  private unavailableSince: number | undefined;
 
   constructor(
     private readonly driver: StoreDriver,
@@ -69,6 +73,12 @@ export class InstrumentedStore {
 
   get properties(): Readonly<Record<string, unknown>> {
     return this.driver.properties;
+  }
+
+  /** It did not answer when it was asked last, lately: others that have the same are asked first. */
+  get isDoubtful(): boolean {
+    const since = this.unavailableSince;
+    return since !== undefined && performance.now() - since < DOUBT_MS;
   }
 
   claims(locationUrl: string): boolean {
@@ -213,9 +223,16 @@ export class InstrumentedStore {
     const work = async (): Promise<T> => {
       try {
         options.signal?.throwIfAborted();
-        return await withDeadline(call(), { ...options, timeoutMs: this.metadataTimeoutMs });
+        const answer = await withDeadline(call(), {
+          ...options,
+          timeoutMs: this.metadataTimeoutMs,
+        });
+        this.unavailableSince = undefined;
+        return answer;
       } catch (error) {
-        throw this.translate(error, options.signal);
+        const failure = this.translate(error, options.signal);
+        if (isDomainError(failure, 'store_unavailable')) this.unavailableSince = performance.now();
+        throw failure;
       }
     };
     return this.meter.measure(operation, work, (error) => failureName(error, options.signal));

@@ -116,17 +116,33 @@ describe('the configured stores', () => {
     await set.close();
   });
 
-  it('are ready while the default store can be written', async () => {
-    const set = await create([file('fast'), memory]);
-    await set.checkReadiness();
-    await rm(join(base, 'fast'), { recursive: true });
-    await expect(set.checkReadiness()).rejects.toMatchObject({
-      code: 'store_unavailable',
-      details: { store: 'fast' },
-    });
-    const counted = set.metrics().find(({ storeId }) => storeId === 'fast');
-    expect(counted?.operations.checkWritable).toMatchObject({ calls: 2 });
+  it('tell the store of a place, and that of the heaviest first', async () => {
+    const set = await create([
+      { ...file('slow'), weight: -1 },
+      file('fast'),
+      { ...memory, weight: 5 },
+    ]);
+    const places = [
+      at(`file://${base}/slow/x`, { store: 'slow' }),
+      at('http://elsewhere/x', { own: 'y' }),
+      at(`file://${base}/fast/x`, { store: 'renamed', own: 'y' }),
+      at(`file://${base}/fast/y`),
+      at('memory:/ram/x', { store: 'ram' }),
+    ];
+    expect(set.arrange(places)).toEqual([
+      places[4],
+      places[1],
+      at(`file://${base}/fast/x`, { store: 'fast', own: 'y' }),
+      at(`file://${base}/fast/y`, { store: 'fast' }),
+      places[0],
+    ]);
     await set.close();
+    const unnamed = await StoreSet.create(
+      { stores: [file('fast')], defaultStoreId: 'fast', named: false },
+      { warn },
+    );
+    expect(unnamed.arrange(places)).toEqual(places);
+    await unnamed.close();
   });
 
   it.each<[string, StoreConfig[], string, string]>([

@@ -1,5 +1,5 @@
 import { DomainError } from '@glance/common';
-import type { ImageLocation } from '@glance/common';
+import type { DataPlace } from '@glance/common';
 import { InstrumentedStore } from './instrumented-store';
 import { StoreConfigurationError } from './store-configuration-error';
 import type { StoreMetrics } from './store-metrics';
@@ -50,6 +50,8 @@ export class StoreSet {
   private constructor(
     private readonly stores: ReadonlyMap<string, InstrumentedStore>,
     readonly defaultStore: InstrumentedStore,
+    /** Whether they have names of their own, which locations carry (stores sheet §1). */
+    readonly areNamed: boolean,
   ) {}
 
   /** @throws StoreConfigurationError with the problems of all stores, none of them left open. */
@@ -71,7 +73,8 @@ export class StoreSet {
       await Promise.allSettled(made.map((store) => store.close()));
       throw new StoreConfigurationError(failures.flatMap(problemsOf), { cause: failures[0] });
     }
-    return new StoreSet(new Map(made.map((store) => [store.id, store])), defaultStore);
+    const byId = new Map(made.map((store) => [store.id, store]));
+    return new StoreSet(byId, defaultStore, config.named ?? true);
   }
 
   /** In the order of the configuration. */
@@ -93,18 +96,41 @@ export class StoreSet {
    * the one whose area the location lies in.
    * @throws `store_unknown`
    */
-  forLocation(location: Pick<ImageLocation, 'url' | 'metadata'>): InstrumentedStore {
-    const scheme = /^([a-z][a-z0-9+.-]*):/.exec(location.url)?.[1];
+  forLocation(location: DataPlace): InstrumentedStore {
+    const store = this.find(location);
+    if (store) return store;
+    throw new DomainError('store_unknown', 'No configured store holds the image data', {
+      details: { scheme: schemeOf(location) ?? null },
+    });
+  }
+
+  /**
+   * Places of an image's data as named stores have them (stores sheet §2): each with the id of its
+   * store, also where none was recorded or that store is not there any more, and those of the
+   * heaviest store first. Without names they stay as they are.
+   */
+  arrange<Place extends DataPlace>(places: readonly Place[]): Place[] {
+    if (!this.areNamed) return [...places];
+    return places
+      .map((place) => ({ place, store: this.find(place) }))
+      .sort((a, b) => (b.store?.weight ?? 0) - (a.store?.weight ?? 0))
+      .map(({ place, store }) =>
+        store === undefined || place.metadata['store'] === store.id
+          ? place
+          : { ...place, metadata: { ...place.metadata, store: store.id } },
+      );
+  }
+
+  /** The same, where there may be none. */
+  find(place: DataPlace): InstrumentedStore | undefined {
+    const scheme = schemeOf(place);
     const candidates = this.list().filter(
       ({ schemes }) => scheme !== undefined && schemes.includes(scheme),
     );
-    const store =
-      candidates.find(({ id }) => id === location.metadata['store']) ??
-      candidates.find((candidate) => candidate.claims(location.url));
-    if (store) return store;
-    throw new DomainError('store_unknown', 'No configured store holds the image data', {
-      details: { scheme: scheme ?? null },
-    });
+    return (
+      candidates.find(({ id }) => id === place.metadata['store']) ??
+      candidates.find((candidate) => candidate.claims(place.url))
+    );
   }
 
   describe(): StoreInfo[] {
@@ -119,11 +145,6 @@ export class StoreSet {
     }));
   }
 
-  /** @throws what keeps the default store from taking an upload now. */
-  async checkReadiness(): Promise<void> {
-    await this.defaultStore.checkWritable();
-  }
-
   metrics(): StoreMetrics[] {
     return this.list().map((store) => store.metrics());
   }
@@ -136,6 +157,10 @@ export class StoreSet {
       .map(({ reason }): unknown => reason);
     if (failures.length > 0) throw new AggregateError(failures, 'Stores failed to close');
   }
+}
+
+function schemeOf({ url }: DataPlace): string | undefined {
+  return /^([a-z][a-z0-9+.-]*):/.exec(url)?.[1];
 }
 
 async function createStore(

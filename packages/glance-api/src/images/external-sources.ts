@@ -4,6 +4,9 @@ import { parseSourceUrl, type StoreSet } from '@glance/stores';
 /** Never those of stores that we write to: a user must not name another image's data. */
 const EXTERNAL_SCHEMES: ReadonlySet<string> = new Set(['http', 'https']);
 
+/** Not even services name these: what they lead to is on the nodes of this service. */
+const NEVER_NAMED: ReadonlySet<string> = new Set(['file', 'filesystem', 'memory', 'swift+config']);
+
 /** What users may name as the place of an image's data (api-v1 sheet §2.6, security sheet §3). */
 export class ExternalSources {
   private readonly schemes: ReadonlySet<string>;
@@ -22,12 +25,16 @@ export class ExternalSources {
   }
 
   /**
+   * @param mayNameStores the caller is an operator or a service, such as one that made a snapshot in
+   * the store itself: then a location in a configured store will do, in exactly the form in which
+   * the store writes it.
    * @returns the URL in the form in which it is stored.
    * @throws DomainError `invalid_request`; credentials do not show in its text.
    */
-  check(uri: string): string {
+  check(uri: string, mayNameStores = false): string {
     if (uri === '') throw invalidRequest('External source should not be empty');
     const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]?.toLowerCase();
+    if (mayNameStores && scheme !== undefined && this.isInStore(uri, scheme)) return uri;
     if (scheme === undefined || !this.schemes.has(scheme)) {
       const shown = redactUri(uri).slice(0, 300);
       throw invalidRequest(`External sources are not supported: '${shown}'`);
@@ -58,6 +65,11 @@ export class ExternalSources {
       );
     }
     return sizeBytes;
+  }
+
+  private isInStore(uri: string, scheme: string): boolean {
+    if (EXTERNAL_SCHEMES.has(scheme) || NEVER_NAMED.has(scheme)) return false;
+    return this.stores.list().some((store) => store.claims(uri));
   }
 
   private async sizeOf(url: string): Promise<number> {

@@ -30,12 +30,12 @@ export interface OpenOptions {
  */
 export async function openImageData(image: ImageRecord, options: OpenOptions): Promise<ImageData> {
   const { stores, logger, range } = options;
-  const locations = activeLocations(image);
+  const locations = stores.arrange(activeLocations(image));
   if (locations.length === 0 && image.sizeBytes === 0) {
     return { sizeBytes: 0, chunks: noBytes() };
   }
   let failure: unknown = new DomainError('store_blob_missing', `Image ${image.id} has no data`);
-  for (const location of preferredFirst(locations, options)) {
+  for (const location of inReadOrder(locations, options)) {
     try {
       const store = stores.forLocation(location);
       const { stream, sizeBytes } = await store.get(location.url, { range });
@@ -59,31 +59,28 @@ export async function openImageData(image: ImageRecord, options: OpenOptions): P
   throw failure;
 }
 
-/** Where the data of an image may be read, in the order in which it is tried. */
+/** Where the data of an image may be read. */
 export function activeLocations({ locations }: ImageRecord): ImageLocation[] {
   return locations.filter(({ status }) => status === 'active');
 }
 
-function preferredFirst(
+/**
+ * Those in preferred stores first, each as they come; what is in a store that has just not answered
+ * comes last, so that no download waits for a dead store while another has the data.
+ */
+function inReadOrder(
   locations: readonly ImageLocation[],
   { stores, preferredStores = [] }: OpenOptions,
 ): readonly ImageLocation[] {
-  if (preferredStores.length === 0) return locations;
-  const isPreferred = (location: ImageLocation): boolean =>
-    preferredStores.includes(storeIdOf(location, stores) ?? '');
-  return [
-    ...locations.filter(isPreferred),
-    ...locations.filter((location) => !isPreferred(location)),
-  ];
-}
-
-function storeIdOf(location: ImageLocation, stores: StoreSet): string | undefined {
-  try {
-    return stores.forLocation(location).id;
-  } catch (error) {
-    if (isDomainError(error, 'store_unknown')) return undefined;
-    throw error;
-  }
+  const rank = (location: ImageLocation): number => {
+    const store = stores.find(location);
+    if (store === undefined || store.isDoubtful) return 2;
+    return preferredStores.includes(store.id) ? 0 : 1;
+  };
+  return locations
+    .map((location) => ({ location, rank: rank(location) }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ location }) => location);
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an async iterable of nothing

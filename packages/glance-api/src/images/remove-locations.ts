@@ -1,5 +1,5 @@
 import {
-  DomainError,
+  type DomainError,
   SERVICE_IDENTITY,
   describeError,
   failPoint,
@@ -23,7 +23,8 @@ const MOST_OF_ONE_IMAGE = 1000;
 /**
  * Removes the data of locations that were taken from an image just now (api-v2 sheet §9.1). When
  * this process dies meanwhile, or a store does not answer, the deletion sweeper finishes.
- * @throws DomainError `store_failed` when a store refuses; the location is the image's again then.
+ * @throws DomainError `store_in_use`, `store_delete_denied` when a store refuses; the location is the
+ * image's again then.
  */
 export async function removeTakenLocations(
   imageId: string,
@@ -44,7 +45,7 @@ export async function removeTakenLocations(
     });
     return;
   }
-  let refusal: unknown;
+  let refusal: DomainError | undefined;
   for (const removal of removals) {
     try {
       await finishRemoval(removal, options, context);
@@ -58,10 +59,7 @@ export async function removeTakenLocations(
       }
     }
   }
-  if (refusal === undefined) return;
-  throw new DomainError('store_failed', 'The store does not give up the data of the location.', {
-    cause: refusal,
-  });
+  if (refusal) throw refusal;
 }
 
 /**

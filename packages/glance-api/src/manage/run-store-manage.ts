@@ -14,7 +14,8 @@ import { StoreConfigurationError, StoreSet } from '@glance/stores';
 import { API_DEFAULT_FILES, API_OPTIONS, type ApiConfig } from '../config';
 import { createRegistryClient } from '../registry-access';
 import { RELEASE } from '../release';
-import { storeSettings } from '../store-settings';
+import { storeSections } from '../store-config/store-options';
+import { storeSettings } from '../store-config/store-settings';
 import { createSweepers } from '../sweepers';
 import {
   readStoreCommand,
@@ -38,6 +39,7 @@ export async function runStoreManage(invocation: ManageInvocation): Promise<numb
       program: 'glance-api',
       argv: rest,
       env: invocation.env,
+      moreSections: storeSections,
       defaultFiles: invocation.defaultFiles ?? API_DEFAULT_FILES,
     });
     const command = readStoreCommand(positionals, options);

@@ -92,6 +92,13 @@ const patches = (example: string) => ({
   description: `Operations such as \`${example}\`.`,
 });
 
+const STORE = {
+  id: TEXT,
+  description: TEXT,
+  default: { type: 'string', enum: ['true'] },
+  'read-only': { type: 'string', enum: ['true'] },
+};
+
 /** The operations of API v2, below `/v2` (api-v2 sheet 1.2). */
 export const V2_OPERATIONS: Operations = {
   '/images': {
@@ -271,10 +278,34 @@ export const V2_OPERATIONS: Operations = {
       },
     },
   },
-  '/info/stores': { get: none('The stores of a site with several: 404 on others') },
-  '/info/stores/detail': { get: none('The same with details: 404 on sites with one store') },
+  '/info/stores': {
+    get: {
+      summary: 'List the stores of a site that has several with names; 404 on others',
+      success: { 200: json('The stores', object({ stores: listOf(object(STORE)) })) },
+    },
+  },
+  '/info/stores/detail': {
+    get: {
+      summary:
+        'List the stores with their kinds and properties; 404 on sites without names for them',
+      success: {
+        200: json(
+          'The stores',
+          object({
+            stores: listOf(
+              object({ ...STORE, type: TEXT, weight: INTEGER, properties: object({}) }),
+            ),
+          }),
+        ),
+      },
+    },
+  },
   '/stores/{store}/{id}': {
-    delete: none('Remove the data of an image from one of several stores: 404 with one store'),
+    delete: {
+      summary: 'Remove the data of an image from one of the stores that have it',
+      success: { 204: EMPTY('It is gone from there.') },
+      refusals: [409],
+    },
   },
   '/cache': {
     get: none('What the image cache holds: 404 without one'),

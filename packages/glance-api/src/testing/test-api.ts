@@ -3,6 +3,7 @@ import { HttpService, ServiceKeys, loadConfig, silentLogger } from '@glance/serv
 import type { StoreSet } from '@glance/stores';
 import { createApi, type Api } from '../composition';
 import { API_OPTIONS } from '../config';
+import { storeSections } from '../store-config/store-options';
 import { DocumentedAnswers } from './documented-answers';
 
 export interface TestApi {
@@ -38,6 +39,7 @@ export async function startTestApiWith(
       ...flags,
     ],
     env: {},
+    moreSections: storeSections,
   });
   const registry = new FakeRegistry();
   const shutdown = new AbortController();

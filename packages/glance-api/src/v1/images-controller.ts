@@ -26,7 +26,7 @@ import type { PolicyTarget } from '../policy/check';
 import { newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import type { PropertyAccess } from '../policy/property-access';
-import { storeType } from '../store-settings';
+import { storeType } from '../store-config/store-settings';
 import { OCTET_STREAM, mediaType, refuseContentEncoding } from '../transfer/media-type';
 import type { TransferAdmission } from '../transfer/transfer-admission';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';

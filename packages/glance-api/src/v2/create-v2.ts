@@ -12,6 +12,7 @@ import { v2Router } from './router';
 import { readDeclaredProperties } from './schemas/declared-properties';
 import { ImageSchemas } from './schemas/image-schemas';
 import { publishedSchemas } from './schemas/published-schemas';
+import { StoresController } from './stores-controller';
 import { TagsController } from './tags-controller';
 
 /**
@@ -19,7 +20,7 @@ import { TagsController } from './tags-controller';
  * @throws Error for a schema-image.json that cannot be used.
  */
 export async function createV2(parts: ApiParts): Promise<Router> {
-  const { config, registry, policy, protections, logger, externalSources } = parts;
+  const { config, registry, stores, policy, protections, logger, externalSources } = parts;
   const { DEFAULT: options, transfer } = config;
   const { storageQuotaBytes, limits } = parts;
   const tagQuota = limitOf(options.image_tag_quota);
@@ -36,9 +37,11 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       view: {
         directUrl: options.show_image_direct_url,
         locations: options.show_multiple_locations,
+        stores,
       },
       locations: {
         sources: externalSources,
+        stores,
         locationQuota: limitOf(options.image_location_quota),
         storageQuotaBytes,
       },
@@ -62,6 +65,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
     actions: new ActionsController({ registry, policy }),
     cache: new CacheController({ registry, policy }),
     discovery: new DiscoveryController({ registry, policy, limits }),
+    stores: new StoresController({ registry, stores, policy, logger: logger.child('images') }),
     schemas: publishedSchemas(schemas),
     locations: new LocationsController({ ...parts, secureHash: options.do_secure_hash }),
   });

@@ -200,6 +200,19 @@ describe('data read from API v2', () => {
       await get(id).expect(503);
     });
 
+    it('is asked for last where nobody answered just now', async () => {
+      const id = await copies();
+      const one = opened('one');
+      driver('one').breakWith(new DomainError('store_unavailable', 'It is down'));
+      await get(id).expect(200);
+      await get(id).expect(200);
+      expect(one).toHaveBeenCalledTimes(1);
+      driver('one').breakWith(undefined);
+      driver('two').breakWith(new DomainError('store_unavailable', 'It is down'));
+      await get(id).expect(200);
+      expect(one).toHaveBeenCalledTimes(2);
+    });
+
     it('comes from the store that is preferred, else from where it is', async () => {
       const id = await copies();
       const [one, two] = [opened('one'), opened('two')];

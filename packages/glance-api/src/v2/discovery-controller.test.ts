@@ -29,23 +29,6 @@ describe('what a site tells of itself in API v2', () => {
     await as(MEMBER).put('/v2/info/import').expect(405);
   });
 
-  // §18 Discovery
-  it.each(['/v2/info/stores', '/v2/info/stores/detail'])(
-    'has one store only: %s',
-    async (stores) => {
-      const { text } = await as(MEMBER).get(stores).expect(404);
-      expect(text).toContain('Multi backend is not supported at this site.');
-      await as(MEMBER).get(stores).send({}).expect(400);
-      await as(MEMBER).post(stores).expect(405);
-    },
-  );
-
-  it('deletes from no store by name', async () => {
-    await as(MEMBER).delete(`/v2/stores/file/${randomUUID()}`).expect(404);
-    const { headers } = await as(MEMBER).get(`/v2/stores/file/${randomUUID()}`).expect(405);
-    expect(headers['allow']).toBe('DELETE');
-  });
-
   it('has no limits to tell the usage of', async () => {
     const { body } = await as(MEMBER).get('/v2/info/usage').send({}).expect(200);
     expect(body).toEqual({ usage: {} });

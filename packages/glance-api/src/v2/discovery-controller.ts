@@ -36,11 +36,6 @@ export class DiscoveryController {
     });
   };
 
-  /** What there is for sites with several stores, which this release has none of. */
-  severalStores = (): never => {
-    throw new DomainError('not_found', 'Multi backend is not supported at this site.');
-  };
-
   /** Of the caller's project; nothing when there are no limits to use. */
   usage = async (req: Request, res: Response): Promise<void> => {
     const { registry, limits: source } = this.options;

@@ -1,11 +1,20 @@
 import { invalidRequest, isDomainError, type DataPlace, type ImageRecord } from '@glance/common';
+import type { StoreSet } from '@glance/stores';
 import type { ExternalSources } from '../images/external-sources';
 
-/** The places where the data is, in their order, as far as the caller was shown them. */
-export function locationViews({ locations }: Pick<ImageRecord, 'locations'>): DataPlace[] {
+/** The places where the data is as they are recorded, as far as the caller was shown them. */
+export function recordedPlaces({ locations }: Pick<ImageRecord, 'locations'>): DataPlace[] {
   return locations
     .filter(({ status }) => status === 'active')
     .map(({ url, metadata }) => ({ url, metadata }));
+}
+
+/** The same as they are shown (api-v2 sheet §9.4). */
+export function locationViews(
+  image: Pick<ImageRecord, 'locations'>,
+  stores: StoreSet,
+): DataPlace[] {
+  return stores.arrange(recordedPlaces(image));
 }
 
 /** @throws DomainError `invalid_request` for an image that could not become active. */

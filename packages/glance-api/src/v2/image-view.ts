@@ -1,4 +1,5 @@
-import type { ImageRecord } from '@glance/common';
+import type { DataPlace, ImageRecord } from '@glance/common';
+import type { StoreSet } from '@glance/stores';
 import { looksLikeService } from '../images/reserved-names';
 import type { PropertyValues } from './schemas/property-values';
 import { locationViews } from './image-locations';
@@ -8,6 +9,7 @@ export interface ImageViewOptions {
   directUrl: boolean;
   /** `show_multiple_locations` */
   locations: boolean;
+  stores: StoreSet;
 }
 
 /** Custom properties that are never shown (api-v2 sheet 2.2). */
@@ -28,10 +30,12 @@ export function imageView(
     // Upstream's API v1 stored properties of any name.
     if (!NEVER_SHOWN.has(name) && !looksLikeService(name)) view[name] = values.valueOf(name, value);
   }
-  const locations = locationViews(image);
+  const locations = locationViews(image, options.stores);
   const [best] = locations;
   if (options.directUrl && best) view['direct_url'] = best.url;
   if (options.locations) view['locations'] = locations;
+  const storeIds = options.stores.areNamed ? storeIdsOf(locations) : [];
+  if (storeIds.length > 0) view['stores'] = storeIds.join(',');
   return Object.assign(view, {
     id: image.id,
     name: image.name,
@@ -56,6 +60,13 @@ export function imageView(
     file: `/v2/images/${image.id}/file`,
     schema: '/v2/schemas/image',
   });
+}
+
+/** Of the stores that hold the data, in the order of its places. */
+export function storeIdsOf(places: readonly DataPlace[]): string[] {
+  return places
+    .map(({ metadata }) => metadata['store'])
+    .filter((store): store is string => typeof store === 'string');
 }
 
 export function zulu(wireTime: string): string {

@@ -22,6 +22,7 @@ import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { contextOf } from '../auth/call-context';
 import { answerEmpty, answerJson } from './answer';
 import { findImage } from './find-image';
+import { isService } from './locations-controller';
 import { imageView, type ImageViewOptions } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
 import { checkReadOnlyFields, parseNewImage, visibilityAction } from './new-image';
@@ -41,7 +42,7 @@ export interface ImagesControllerOptions {
   logger: Logger;
   baseUrl: BaseUrlOptions;
   view: ImageViewOptions;
-  locations: LocationContext;
+  locations: Omit<LocationContext, 'mayNameStores'>;
   limits: LimitSource;
   listLimits: ListLimits;
   /** Null for no limit. */
@@ -56,7 +57,7 @@ export class ImagesController {
   constructor(private readonly options: ImagesControllerOptions) {}
 
   create = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, schemas, properties, baseUrl } = this.options;
+    const { registry, stores, policy, schemas, properties, baseUrl } = this.options;
     const body = parseNewImage(req.body, schemas);
     const caller = requireWriter(req);
     const { image } = body;
@@ -89,6 +90,15 @@ export class ImagesController {
       });
     noteImage(created.image.id);
     res.status(201);
+    if (stores.areNamed) {
+      res.set(
+        'OpenStack-image-store-ids',
+        stores
+          .list()
+          .map(({ id }) => id)
+          .join(','),
+      );
+    }
     res.location(`${requestBaseUrl(req, baseUrl)}/v2/images/${created.image.id}`);
     this.answer(res, created.image, caller);
   };
@@ -159,7 +169,10 @@ export class ImagesController {
     const addsData = patch.some(({ op, name }) => name === 'locations' && op !== 'remove');
     const request = {
       ...changes,
-      ...(await planLocations(image, patch, this.options.locations)),
+      ...(await planLocations(image, patch, {
+        ...this.options.locations,
+        mayNameStores: caller.isAdmin || isService(caller),
+      })),
       ...(addsData ? await imageLimits(this.options.limits, image.owner) : {}),
     };
     if (request.locations && image.status === 'queued') {
@@ -168,7 +181,13 @@ export class ImagesController {
     const changed = await registry.updateImage(image.id, request, contextOf(req));
     if (patch.some(({ op, name }) => name === 'locations' && op === 'remove')) {
       const { stores, logger } = this.options;
-      await removeTakenLocations(image.id, { registry, stores, logger }, contextOf(req).requestId);
+      const { requestId } = contextOf(req);
+      await removeTakenLocations(image.id, { registry, stores, logger }, requestId).catch(
+        (cause: unknown) => {
+          const text = 'The store does not give up the data of the location.';
+          throw new DomainError('store_failed', text, { cause });
+        },
+      );
     }
     this.answer(res, changed, caller);
   };

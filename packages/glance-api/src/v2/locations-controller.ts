@@ -7,6 +7,7 @@ import {
   type ImageRecord,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
+import type { StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
@@ -27,6 +28,7 @@ import { SchemaCheck } from './schemas/schema-check';
 export interface LocationsControllerOptions {
   registry: Registry;
   policy: Policy;
+  stores: StoreSet;
   externalSources: ExternalSources;
   copier: ImageCopier;
   hasher: LocationHasher;
@@ -50,11 +52,11 @@ export class LocationsController {
   constructor(private readonly options: LocationsControllerOptions) {}
 
   index = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy } = this.options;
+    const { registry, policy, stores } = this.options;
     const caller = identityOf(req);
     const image = await findImage(registry, req);
     enforceOnImage(policy, 'fetch_image_location', caller, image);
-    answerJson(res, locationViews(image));
+    answerJson(res, locationViews(image, stores));
   };
 
   /** Gives a queued image its data: at once, or when that has been read and is what was said. */
@@ -71,7 +73,7 @@ export class LocationsController {
     this.checkMayName(given, caller);
     const hash = announcedHash(announced);
     checkFormatsSet(image);
-    const url = externalSources.check(given);
+    const url = externalSources.check(given, isService(caller));
     const data = await this.dataOf(url, hash, image);
     const context = contextFor(caller, req);
     const limits = await imageLimits(this.options.limits, image.owner);
@@ -84,8 +86,8 @@ export class LocationsController {
     answerEmpty(res, 202);
   };
 
-  private checkMayName(url: string, { roles, serviceRoles }: Caller): void {
-    if (roles.includes(SERVICE_ROLE) || serviceRoles.includes(SERVICE_ROLE)) return;
+  private checkMayName(url: string, caller: Caller): void {
+    if (isService(caller)) return;
     if (url.startsWith('http') && this.options.externalSources.areEnabled) return;
     throw new DomainError(
       'forbidden',
@@ -108,6 +110,11 @@ export class LocationsController {
     const location = { url, metadata: {}, sizeBytes, storageQuotaBytes };
     return { location: hash ? { ...location, hash } : location };
   }
+}
+
+/** By the token of the caller, or by that of the service that calls for somebody. */
+export function isService({ roles, serviceRoles }: Caller): boolean {
+  return roles.includes(SERVICE_ROLE) || serviceRoles.includes(SERVICE_ROLE);
 }
 
 /** The registry knows projects, not services: these do what the rules let them do in its name. */

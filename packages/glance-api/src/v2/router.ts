@@ -11,6 +11,7 @@ import type { MembersController } from './members-controller';
 import { withJsonBody, withoutBody } from './request-body';
 import { checkUrl } from './request-url';
 import type { JsonSchema } from './schemas/image-schema';
+import type { StoresController } from './stores-controller';
 import type { TagsController } from './tags-controller';
 
 export interface V2Controllers {
@@ -20,6 +21,7 @@ export interface V2Controllers {
   actions: ActionsController;
   cache: CacheController;
   discovery: DiscoveryController;
+  stores: StoresController;
   /** The documents below `/schemas/`, by name. */
   schemas: Readonly<Record<string, JsonSchema>>;
   data: DataController;
@@ -31,7 +33,7 @@ type Methods = Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Reque
 
 /** Routes of API v2 (api-v2 sheet 1.2). A method that a path has not is 405 with those it has. */
 export function v2Router(controllers: V2Controllers): Router {
-  const { images, data, locations, members, tags, actions, cache, discovery } = controllers;
+  const { images, data, locations, members, tags, actions, cache, discovery, stores } = controllers;
   const router = Router({ strict: true, caseSensitive: true });
   const route = (path: string, methods: Methods): void => {
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -83,10 +85,10 @@ export function v2Router(controllers: V2Controllers): Router {
     });
   }
   route('/info/import', { get: [withoutBody, discovery.importMethods] });
-  route('/info/stores', { get: [withoutBody, discovery.severalStores] });
-  route('/info/stores/detail', { get: [withoutBody, discovery.severalStores] });
+  route('/info/stores', { get: [withoutBody, stores.index] });
+  route('/info/stores/detail', { get: [withoutBody, stores.detail] });
   routeGetOnly('/info/usage', discovery.usage);
-  route('/stores/:store/:id', { delete: [withoutBody, discovery.severalStores] });
+  route('/stores/:store/:id', { delete: [withoutBody, stores.removeImage] });
 
   route('/cache', {
     get: [withoutBody, cache.of('cache_list')],

@@ -1,7 +1,7 @@
 import { invalidRequest } from '@glance/common';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request } from 'express';
-import { storeType } from '../store-settings';
+import { storeType } from '../store-config/store-settings';
 
 /**
  * The store that `x-image-meta-store` names (api-v2 sheet 8.1). Where there is only one, that is it

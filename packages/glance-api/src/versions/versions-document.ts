@@ -1,10 +1,15 @@
 export interface EnabledVersions {
   v1: boolean;
   v2: boolean;
+  /** Whether stores have names, which is what some minors of v2 are about. */
+  namedStores: boolean;
 }
 
 /** Minors of v2 whose every part works, in upstream's order without a cache (api-v2 sheet §12). */
-const V2_MINORS = [15, 9, 17, 7, 6, 5, 4, 3, 2, 1, 0] as const;
+function v2Minors({ namedStores }: EnabledVersions): readonly number[] {
+  return [15, ...(namedStores ? [10, 9, 8] : [9]), 17, 7, 6, 5, 4, 3, 2, 1, 0];
+}
+
 const CURRENT_V2_MINOR = 17;
 
 /** The versions that work (api-v1 sheet §1, api-v2 sheet §12). */
@@ -17,7 +22,7 @@ export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unk
   return {
     versions: [
       ...(enabled.v2
-        ? V2_MINORS.map((minor) =>
+        ? v2Minors(enabled).map((minor) =>
             entry(`v2.${minor}`, minor === CURRENT_V2_MINOR ? 'CURRENT' : 'SUPPORTED', '/v2/'),
           )
         : []),
@@ -29,12 +34,13 @@ export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unk
 }
 
 /** The segments of a path, or of an `Accept` header, that name a version, and where it is served. */
-export function versionTokens({ v1, v2 }: EnabledVersions): ReadonlyMap<string, string> {
+export function versionTokens(enabled: EnabledVersions): ReadonlyMap<string, string> {
+  const { v1, v2 } = enabled;
   const tokens = new Map<string, string>();
   if (v1) for (const token of ['v1', 'v1.0', 'v1.1']) tokens.set(token, '/v1');
   if (v2) {
     tokens.set('v2', '/v2');
-    for (const minor of V2_MINORS) tokens.set(`v2.${minor}`, '/v2');
+    for (const minor of v2Minors(enabled)) tokens.set(`v2.${minor}`, '/v2');
   }
   return tokens;
 }

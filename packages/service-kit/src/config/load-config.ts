@@ -20,6 +20,13 @@ export interface ConfigSources {
   env: Readonly<Record<string, string | undefined>>;
   /** Read when the command line names no `--config-file`; those that do not exist are passed over. */
   defaultFiles?: readonly string[];
+  /**
+   * Sections whose names are values of other options (a store's, say), by what was read without
+   * them. They are in the configuration beside those of the table.
+   */
+  moreSections?: (
+    config: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  ) => OptionTable;
 }
 
 export interface LoadedConfig<T extends OptionTable> {
@@ -48,6 +55,20 @@ export function loadConfig<T extends OptionTable>(
   table: T,
   sources: ConfigSources,
 ): LoadedConfig<T> {
+  const first = readConfig(table, sources);
+  const more = sources.moreSections?.(first.config) ?? {};
+  const { problems, ...loaded } =
+    Object.keys(more).length === 0 ? first : readConfig({ ...more, ...table }, sources);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { ...loaded, config: loaded.config as ConfigOf<T> };
+}
+
+interface ReadConfig extends Omit<LoadedConfig<OptionTable>, 'config'> {
+  config: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  problems: string[];
+}
+
+function readConfig(table: OptionTable, sources: ConfigSources): ReadConfig {
   const problems: string[] = [];
   const warnings: string[] = [];
   const given = new Map<string, Given[]>();
@@ -81,7 +102,7 @@ export function loadConfig<T extends OptionTable>(
   const prefix = `${sources.program.toUpperCase().replaceAll('-', '_')}__`;
   for (const [section, options] of Object.entries(table)) {
     for (const name of Object.keys(options)) {
-      const variable = `${prefix}${section}__${name}`.toUpperCase();
+      const variable = `${prefix}${section}__${name}`.toUpperCase().replaceAll('-', '_');
       const text = sources.env[variable];
       if (text !== undefined) {
         put(section, name, { text, origin: `environment ${variable}` }, false);
@@ -117,9 +138,9 @@ export function loadConfig<T extends OptionTable>(
     }
     config[section] = Object.freeze(values);
   }
-  if (problems.length > 0) throw new ConfigError(problems);
   return {
-    config: Object.freeze(config) as ConfigOf<T>,
+    problems,
+    config: Object.freeze(config),
     files: [...files],
     warnings,
     secrets,

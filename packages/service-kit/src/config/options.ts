@@ -127,9 +127,11 @@ export function rateOption(spec: Common & { default: number }): Option<number> {
 const TRUE_WORDS = ['true', '1', 'on', 'yes'];
 const FALSE_WORDS = ['false', '0', 'off', 'no'];
 
-export function booleanOption(spec: Common & { default: boolean }): Option<boolean> {
+export function booleanOption(spec: Common & { default: boolean }): Option<boolean>;
+export function booleanOption(spec: Common): Option<boolean | undefined>;
+export function booleanOption(spec: Common & { default?: boolean }): Option<boolean | undefined> {
   const accepts = 'true or false';
-  return make(spec, accepts, spec.default, (text) => {
+  return make<boolean | undefined>(spec, accepts, spec.default, (text) => {
     const word = text.toLowerCase();
     if (TRUE_WORDS.includes(word)) return true;
     if (FALSE_WORDS.includes(word)) return false;

@@ -50,6 +50,17 @@ describe('health', () => {
     await get('/readyz').expect(200);
   });
 
+  it('is ready without what it can do without, and says that it fails', async () => {
+    readiness = new Readiness(
+      { database: () => Promise.resolve(setImmediate(() => checked())) as Promise<never> },
+      silentLogger,
+      { 'store b': () => Promise.reject(new Error('down')) },
+    );
+    await sampled();
+    const answer = await get('/readyz').expect(200);
+    expect(answer.body).toEqual({ ready: true, failing: ['store b'] });
+  });
+
   it('says which dependency fails, and not why, and stays alive', async () => {
     broken = true;
     await sampled();

@@ -11,6 +11,7 @@ const TROUBLED_INTERVAL_MS = 500;
 const FAILURES_UNTIL_RED = 3;
 
 interface CheckState {
+  isNeeded: boolean;
   ok: boolean;
   failures: number;
   reason: string;
@@ -22,16 +23,25 @@ interface CheckState {
  */
 export class Readiness {
   private readonly states = new Map<string, CheckState>();
+  private readonly checks: Readonly<Record<string, ReadinessCheck>>;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
   private draining = false;
 
   constructor(
-    private readonly checks: Readonly<Record<string, ReadinessCheck>>,
+    needed: Readonly<Record<string, ReadinessCheck>>,
     private readonly logger: Logger,
+    /** Dependencies without which the service is ready all the same. */
+    optionalChecks: Readonly<Record<string, ReadinessCheck>> = {},
   ) {
-    for (const name of Object.keys(checks)) {
-      this.states.set(name, { ok: false, failures: FAILURES_UNTIL_RED, reason: 'not checked yet' });
+    this.checks = { ...needed, ...optionalChecks };
+    for (const name of Object.keys(this.checks)) {
+      this.states.set(name, {
+        isNeeded: Object.hasOwn(needed, name),
+        ok: false,
+        failures: FAILURES_UNTIL_RED,
+        reason: 'not checked yet',
+      });
     }
   }
 
@@ -54,7 +64,8 @@ export class Readiness {
     for (const [name, state] of this.states) checks[name] = state.ok ? 'ok' : state.reason;
     if (this.draining) checks['process'] = 'stopping';
     return {
-      ready: !this.draining && [...this.states.values()].every((state) => state.ok),
+      ready:
+        !this.draining && [...this.states.values()].every(({ ok, isNeeded }) => ok || !isNeeded),
       checks,
     };
   }
@@ -81,7 +92,9 @@ export class Readiness {
       }),
     );
     if (this.closed) return;
-    const green = [...this.states.values()].every((state) => state.failures === 0);
+    const green = [...this.states.values()].every(
+      ({ failures, isNeeded }) => failures === 0 || !isNeeded,
+    );
     this.timer = setTimeout(() => void this.sample(), green ? INTERVAL_MS : TROUBLED_INTERVAL_MS);
     this.timer.unref();
   }

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Express } from 'express';
 import { armFailPoints } from '@glance/common';
-import { loadConfig, type LoadedConfig } from '../config/load-config';
+import { loadConfig, type ConfigSources, type LoadedConfig } from '../config/load-config';
 import type { ConfigOf, OptionTable } from '../config/options';
 import type { Readiness } from '../http/health';
 import { HttpService } from '../http/http-service';
@@ -38,6 +38,8 @@ export interface HttpProgram<T extends OptionTable & ServiceOptionTable> {
   name: string;
   release: string;
   options: T;
+  /** Sections that other options name; see {@link ConfigSources.moreSections}. */
+  moreSections?: ConfigSources['moreSections'];
   /** Read when the command line names no file. */
   defaultFiles: readonly string[];
   /**
@@ -179,5 +181,6 @@ function loadProgramConfig<T extends OptionTable & ServiceOptionTable>(
     // eslint-disable-next-line no-restricted-properties -- this is the main function of the services
     env: process.env,
     defaultFiles: program.defaultFiles,
+    ...(program.moreSections ? { moreSections: program.moreSections } : {}),
   });
 }

@@ -8,14 +8,18 @@ import {
   type ImageStatus,
   type UpdateImageRequest,
 } from '@glance/common';
+import type { StoreSet } from '@glance/stores';
 import type { ExternalSources } from '../../images/external-sources';
 import { refusalInDetail } from '../error-view';
-import { locationViews, probeLocation } from '../image-locations';
+import { probeLocation, recordedPlaces } from '../image-locations';
 import type { ImagePatch, PatchOperation } from './parse-patch';
 import { AnnouncedDigests, type ValidationData } from './validation-data';
 
 export interface LocationContext {
+  /** The caller may name locations in stores. */
+  mayNameStores: boolean;
   sources: ExternalSources;
+  stores: StoreSet;
   /** Null for no limit. */
   locationQuota: number | null;
   storageQuotaBytes: number | null;
@@ -61,8 +65,8 @@ class LocationChanges {
     private readonly image: ImageRecord,
     private readonly context: LocationContext,
   ) {
-    this.seen = locationViews(image);
-    this.places = [...this.seen];
+    this.seen = recordedPlaces(image);
+    this.places = context.stores.arrange(this.seen);
     this.digests = new AnnouncedDigests(image);
     // A size of 0 counts as not known, as for uploads.
     this.sizeBytes = image.sizeBytes === 0 ? null : image.sizeBytes;
@@ -128,8 +132,8 @@ class LocationChanges {
   }
 
   private async newPlace(given: GivenLocation): Promise<DataPlace> {
-    const { sources } = this.context;
-    const place = this.knownPlace({ ...given, url: sources.check(given.url) });
+    const { sources, mayNameStores } = this.context;
+    const place = this.knownPlace({ ...given, url: sources.check(given.url, mayNameStores) });
     const sizeBytes = await probeLocation(sources, place.url, null);
     if (this.sizeBytes !== null && sizeBytes !== this.sizeBytes) {
       throw invalidRequest(
@@ -137,7 +141,7 @@ class LocationChanges {
       );
     }
     this.sizeBytes = sizeBytes;
-    return place;
+    return this.context.stores.arrange([place])[0] ?? place;
   }
 
   private knownPlace({ url, metadata, validation_data: announced }: GivenLocation): DataPlace {
