@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile, readdir, readlink } from 'node:fs/promises';
+import net from 'node:net';
 import { DATABASES, Deployment, eventually, freePorts } from './support/deployment';
 import { plantSecret } from './support/leak-gate';
 import { head, sendRaw, type RawAnswer } from './support/raw-http';
@@ -495,6 +497,24 @@ describe('an operator', () => {
         image: id,
       }),
     );
+  });
+
+  it('log: has no warning of Node.js when many transfers run at once', async () => {
+    const id = await create();
+    expect(await upload(A, id, 'x'.repeat(16 * MEBIBYTE))).toBe(204);
+    const { hostname, port } = new URL(deployment.apiUrl);
+    const readers = Array.from({ length: 40 }, () => net.connect(Number(port), hostname));
+    try {
+      await Promise.all(
+        readers.map((reader) => {
+          reader.write(head(`GET /v2/images/${id}/file HTTP/1.1`, TOKEN));
+          return once(reader, 'readable');
+        }),
+      );
+      expect(deployment.logs()).not.toContain('MaxListenersExceededWarning');
+    } finally {
+      for (const reader of readers) reader.destroy();
+    }
   });
 
   it('audit log: reads lines that no client has written', async () => {

@@ -9,8 +9,8 @@ export interface RawAnswer {
   closed: boolean;
 }
 
-/** After it the client ends a connection that the service keeps open. */
-const PATIENCE_MS = 3000;
+/** The client ends a connection on which nothing came for so long, since the last byte or before the first. */
+const PATIENCE_MS = { afterSome: 3000, before: 20_000 };
 
 /**
  * Sends bytes as they are, and listens until the service ends the connection.
@@ -25,16 +25,19 @@ export async function sendRaw(
   const socket = net.connect(Number(port), hostname);
   let text = '';
   let closed = true;
-  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  const giveUp = (): void => {
+    closed = false;
+    socket.destroy();
+  };
+  socket.setTimeout(PATIENCE_MS.before, giveUp);
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+    socket.setTimeout(PATIENCE_MS.afterSome);
+  });
   socket.on('error', () => undefined);
   socket.write(typeof request === 'string' ? Buffer.from(request, 'latin1') : request);
   if (end) socket.end();
-  const timer = setTimeout(() => {
-    closed = false;
-    socket.destroy();
-  }, PATIENCE_MS);
   await new Promise((resolve) => socket.once('close', resolve));
-  clearTimeout(timer);
   const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status));
   return { text, statuses, closed };
 }

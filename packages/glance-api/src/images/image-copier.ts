@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import {
   SERVICE_IDENTITY,
@@ -53,7 +54,10 @@ export class ImageCopier {
   private readonly workers = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
 
-  constructor(private readonly options: CopierOptions) {}
+  constructor(private readonly options: CopierOptions) {
+    // Every worker listens.
+    setMaxListeners(0, this.stopping.signal);
+  }
 
   /** Begins a copy just promised. Without room here it waits for whoever looks for work next. */
   begin(imageId: string): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   DomainError,
   SERVICE_IDENTITY,
@@ -45,7 +46,10 @@ export class LocationHasher {
   private readonly workers = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
 
-  constructor(private readonly options: LocationHasherOptions) {}
+  constructor(private readonly options: LocationHasherOptions) {
+    // Every worker listens.
+    setMaxListeners(0, this.stopping.signal);
+  }
 
   /** Returns at once. */
   begin(location: LocationToHash): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import path from 'node:path';
 import type { Express } from 'express';
 import { armFailPoints } from '@glance/common';
@@ -95,6 +96,8 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
     start: async () => {
       if (failPoints) armFailPoints(failPoints);
       const stopping = new AbortController();
+      // Every transfer listens.
+      setMaxListeners(0, stopping.signal);
       const service = await program.create(config, {
         logger,
         release: program.release,
