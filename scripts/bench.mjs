@@ -10,6 +10,7 @@ import { measureLists } from './bench/rows/lists.mjs';
 import { measureMemory } from './bench/rows/memory.mjs';
 import { measureRates } from './bench/rows/rates.mjs';
 import { measureStart } from './bench/rows/start.mjs';
+import { measureStores } from './bench/rows/stores.mjs';
 import { measureUpload } from './bench/rows/upload.mjs';
 import { ensureBuilt, ensureInstalled, requireNode } from './workspace.mjs';
 
@@ -17,6 +18,7 @@ const ROWS = {
   start: measureStart,
   upload: measureUpload,
   download: measureDownload,
+  stores: measureStores,
   memory: measureMemory,
   rates: measureRates,
   lists: measureLists,
@@ -32,7 +34,8 @@ Measures the built services on this machine, as ratios within one run; prints a 
   --seconds N       length of one measurement of requests per second (default 5)
   --directory DIR   where images are stored: its file system is measured (default: the system's temporary directory)
   --json FILE       writes the rows with all their numbers
-Compared with when installed (Debian): nginx-light, glance-api with python3-pymysql, mariadb-server.`;
+Compared with when installed (Debian): nginx-light, glance-api with python3-pymysql, mariadb-server; the stores row
+with rclone, radosgw, ceph-mon, ceph-osd and ceph-common.`;
 
 const options = readOptions();
 if (process.platform !== 'linux') exitWith('The measurements read /proc: they need Linux.');

@@ -12,7 +12,7 @@ let databases = 0;
  * Both services over an empty database of their own; `directory` holds the images. SQLite takes the
  * place of a server that is missing where the database is not what is measured.
  */
-export async function prepareServices(resources, { server, directory, workers }) {
+export async function prepareServices(resources, { server, directory, workers, apiConf }) {
   databases += 1;
   const name = `bench_${databases}`;
   const databaseUrl = server ? await server.create(name) : `sqlite:///${directory}/bench.sqlite`;
@@ -20,6 +20,7 @@ export async function prepareServices(resources, { server, directory, workers })
     directory: resources.directory(directory),
     databaseUrl,
     workers,
+    apiConf,
   });
   services.syncDatabase();
   return { services, name, databaseUrl };

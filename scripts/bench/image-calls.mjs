@@ -29,25 +29,44 @@ export async function uploadByV1(resources, port, bytes) {
   return { wallSeconds, id: /"id":\s*"([^"]+)"/.exec(body)[1] };
 }
 
-/** Reserves and uploads by v2. @returns the image's id and the wall seconds of the upload alone. */
-export async function uploadByV2(resources, { url, port }, bytes) {
+/**
+ * Reserves and uploads by v2, with a length or without, to a store or to the default one.
+ * @returns the image's id and the wall seconds of the upload alone.
+ */
+export async function uploadByV2(resources, { url, port }, bytes, { store, chunked } = {}) {
+  const id = await reserveByV2(url);
+  const task = v2Upload(port, id, bytes, { store, chunked });
+  const { wallSeconds, answers } = await runProgram(resources, 'upload.mjs', task);
+  const [{ status, body }] = answers;
+  if (status !== 204) throw new Error(`The upload was answered with ${status}: ${body}`);
+  return { wallSeconds, id };
+}
+
+/** @returns the id of an image without data. */
+export async function reserveByV2(url) {
   const reserved = await fetch(`${url}/v2/images`, {
     method: 'POST',
     headers: { ...ADMIN, 'content-type': 'application/json' },
     body: JSON.stringify({ name: 'bench', disk_format: 'raw', container_format: 'bare' }),
   });
   if (reserved.status !== 201) throw new Error(`Reserving: ${await reserved.text()}`);
-  const { id } = await reserved.json();
-  const { wallSeconds, answers } = await runProgram(resources, 'upload.mjs', {
+  return (await reserved.json()).id;
+}
+
+/** The program task of uploading `bytes` bytes to an image. */
+export function v2Upload(port, id, bytes, { store, chunked = false } = {}) {
+  return {
     port,
     bytes,
+    chunked,
     method: 'PUT',
     path: `/v2/images/${id}/file`,
-    headers: { ...ADMIN, 'content-type': 'application/octet-stream' },
-  });
-  const [{ status, body }] = answers;
-  if (status !== 204) throw new Error(`The upload was answered with ${status}: ${body}`);
-  return { wallSeconds, id };
+    headers: {
+      ...ADMIN,
+      'content-type': 'application/octet-stream',
+      ...(store === undefined ? {} : { 'x-image-meta-store': store }),
+    },
+  };
 }
 
 export async function removeImage(url, version, id) {

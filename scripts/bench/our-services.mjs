@@ -10,7 +10,9 @@ const MANAGE = path.join(ROOT, 'packages/glance-manage/bin/glance-manage.js');
 
 /** Configuration files and database of one deployment of the built services. */
 export class OurServices {
-  constructor({ directory, databaseUrl, workers = 1 }) {
+  /** @param apiConf further lines of glance-api.conf */
+  constructor({ directory, databaseUrl, workers = 1, apiConf = '' }) {
+    this.apiConf = apiConf;
     this.directory = directory;
     this.databaseUrl = databaseUrl;
     this.workers = workers;
@@ -82,7 +84,7 @@ flavor = trusted-auth
 filesystem_store_datadir = ${this.imageDirectory}
 [service_auth]
 key = ${this.serviceKey}
-`;
+${this.apiConf}`;
   }
 
   #write(name, text) {
