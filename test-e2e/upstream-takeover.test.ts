@@ -139,7 +139,7 @@ describeTakeover.each(DATABASES)('a deployment of upstream on %s', (database) =>
         ...alice,
         'content-type': 'application/octet-stream',
         'x-image-meta-name': 'by ours',
-        'x-image-meta-disk_format': 'qcow2',
+        'x-image-meta-disk_format': 'raw',
         'x-image-meta-container_format': 'bare',
         'x-image-meta-property-os_distro': 'alpine',
       },

@@ -25,6 +25,8 @@ export const ERROR_CODES = [
   'client_gone',
   'client_too_slow',
   'data_mismatch',
+  /** The data is not of the format that the image says, or not safe. */
+  'format_refused',
   /** The part of the data that is asked for is not there. */
   'range_not_satisfiable',
   'store_unknown',

@@ -105,6 +105,10 @@ export async function createApi(
     node,
     imageSizeCapBytes: options.image_size_cap,
     storageQuotaBytes,
+    formatRules: {
+      requireMatch: config.image_format.require_image_format_match,
+      nonfatalGptChecks: config.image_format.gpt_safety_checks_nonfatal,
+    },
     shutdown,
   });
   const externalSources = new ExternalSources(stores, options.image_size_cap);

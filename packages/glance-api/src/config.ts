@@ -258,6 +258,14 @@ export const API_OPTIONS = {
       help: 'Accepted values of container_format.',
       default: DEFAULT_CONTAINER_FORMATS,
     }),
+    require_image_format_match: booleanOption({
+      help: 'Refuse data of a bare image that is not of its disk_format. False: it is taken with a warning in the log. What is unsafe (a backing file, an extent elsewhere) is refused in any case.',
+      default: true,
+    }),
+    gpt_safety_checks_nonfatal: listOption({
+      help: 'Checks of partition tables that only go to the log when they fail: mbr.',
+      default: [],
+    }),
   },
   transfer: {
     max_transfers: integerOption({

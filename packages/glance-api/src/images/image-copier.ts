@@ -40,6 +40,7 @@ const FINAL_FAILURES = [
   'store_source_unusable',
   'store_add_disabled',
   'data_mismatch',
+  'format_refused',
   'too_large',
   'quota_exceeded',
 ] as const;
@@ -123,7 +124,7 @@ export class ImageCopier {
     try {
       const copied = await uploader.transfer(
         {
-          imageId: image.id,
+          image,
           destination: () => (check ? source : stores.get(copy.storeId)),
           body: () => new ExternalBody((signal) => source.open(signal), timeoutMs),
           // What the image has been shown with must come true; 0 counts as not known.

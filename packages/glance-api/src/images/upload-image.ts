@@ -16,6 +16,7 @@ import {
 import type { CallContext, Registry } from '@glance/registry-client';
 import { continueBody, type Logger } from '@glance/service-kit';
 import type { AddedBlob, InstrumentedStore } from '@glance/stores';
+import { FormatInspection, type FormatRules } from '../formats/format-inspection';
 import type { HashPool } from '../transfer/hash-pool';
 import { RequestBody, type BodyLimits } from '../transfer/request-body';
 import { UploadSource, type UploadBody } from '../transfer/upload-source';
@@ -30,6 +31,7 @@ export interface UploaderOptions {
   node: string;
   imageSizeCapBytes: number;
   storageQuotaBytes: number | null;
+  formatRules: Omit<FormatRules, 'warn'>;
   /** Aborted when the process must end: running uploads take their abort path. */
   shutdown: AbortSignal;
 }
@@ -46,8 +48,6 @@ export interface UploadRequest {
   hash?: DataHash | undefined;
   /** Takes the data out of a body that is more than the data; its length then says nothing. */
   unwrap?: ((body: UploadBody) => UploadBody) | undefined;
-  /** Bytes of the disk in the image when the data has so many; null for not known. */
-  virtualSizeOf?: (image: ImageRecord, sizeBytes: number) => number | null;
   failureStatus: BeginUpload['failureStatus'];
   /** Of the image's owner. */
   limits: ProjectLimits | undefined;
@@ -61,14 +61,13 @@ export type TransferDestination = Pick<InstrumentedStore, 'add'>;
 
 /** The bytes of an image that is claimed, on their way to where they are wanted. */
 export interface Transfer {
-  imageId: string;
+  image: ImageRecord;
   destination(): TransferDestination;
   body(): UploadBody;
   /** Must come true, as must checksum and hash. */
   sizeBytes: number | undefined;
   md5: string | undefined;
   hash?: DataHash | undefined;
-  virtualSizeOf?: (sizeBytes: number) => number | null;
   /** What the store prepares for; undefined when not known. */
   announcedBytes: number | undefined;
   /** Whether the lease holds the announced bytes of the quota, or more is taken as bytes come. */
@@ -96,7 +95,7 @@ export class ImageUploader {
 
   /** @throws DomainError that says why nothing was stored. */
   async upload(upload: UploadRequest): Promise<ImageRecord> {
-    const { request, response, unwrap, virtualSizeOf, limits } = upload;
+    const { request, response, unwrap, limits } = upload;
     const announcedBytes = upload.sizeBytes ?? (unwrap ? undefined : contentLength(request));
 
     const { image, lease } = await upload.claim({
@@ -108,10 +107,10 @@ export class ImageUploader {
       ...(limits ? { limits } : {}),
     });
 
-    const { imageId, store, sizeBytes, md5, hash, context } = upload;
+    const { store, sizeBytes, md5, hash, context } = upload;
     return await this.transfer(
       {
-        imageId,
+        image,
         destination: () => store,
         body: () => {
           const body = new RequestBody(request, this.options.bodyLimits);
@@ -120,7 +119,6 @@ export class ImageUploader {
         sizeBytes,
         md5,
         hash,
-        ...(virtualSizeOf ? { virtualSizeOf: (bytes) => virtualSizeOf(image, bytes) } : {}),
         announcedBytes,
         reserves: announcedBytes === undefined ? 'as it comes' : 'announced',
         limits: () => Promise.resolve(limits),
@@ -138,7 +136,8 @@ export class ImageUploader {
    */
   async transfer(transfer: Transfer, lease: UploadLease): Promise<ImageRecord> {
     const { registry, logger, hashPool } = this.options;
-    const { imageId, context, announcedBytes } = transfer;
+    const { image: claimed, context, announcedBytes } = transfer;
+    const { id: imageId } = claimed;
     // Not AbortSignal.any: a signal that lives as long as the process remembers all it was part of.
     const endings = [this.options.shutdown, transfer.signal].filter((each) => each !== undefined);
     const isLimited = transfer.isLimited || this.options.storageQuotaBytes !== null;
@@ -149,6 +148,7 @@ export class ImageUploader {
       sizeBytes: transfer.sizeBytes,
       md5: transfer.md5,
       hash: transfer.hash,
+      inspection: this.inspectionOf(claimed),
       ...(isLimited && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),
@@ -183,14 +183,14 @@ export class ImageUploader {
       });
       failPoint('U6');
       keeper.stop();
-      const { sizeBytes, md5, hashAlgorithm, hashValue } = source.digests;
+      const { sizeBytes, md5, hashAlgorithm, hashValue, virtualSizeBytes } = source.digests;
       const image = await registry.commitUpload(
         imageId,
         lease.uploadId,
         {
           location: { url: added.locationUrl, metadata: added.metadata },
           sizeBytes,
-          virtualSizeBytes: transfer.virtualSizeOf?.(sizeBytes) ?? null,
+          virtualSizeBytes,
           checksum: md5,
           hashAlgorithm,
           hashValue,
@@ -221,7 +221,8 @@ export class ImageUploader {
     error: unknown,
   ): Promise<ImageRecord> {
     const { registry, logger } = this.options;
-    const { imageId, context } = transfer;
+    const { context } = transfer;
+    const { id: imageId } = transfer.image;
     const copy = transfer.copyEnd?.(error);
     const reason = describeError(error).slice(0, 1024);
     let verdict;
@@ -269,6 +270,15 @@ export class ImageUploader {
       );
     }
     throw error;
+  }
+
+  /** Containers hold what they hold: only bare data is looked at (api-v2 sheet §8.1). */
+  private inspectionOf(image: ImageRecord): FormatInspection | undefined {
+    const { id, diskFormat, containerFormat } = image;
+    if (containerFormat !== 'bare' || diskFormat === null) return undefined;
+    const { formatRules, logger } = this.options;
+    const warn = (message: string): void => logger.warn(message, { image: id });
+    return new FormatInspection(diskFormat, { ...formatRules, warn });
   }
 
   private async settle(added: AddedBlob, imageId: string, uploadId: string): Promise<void> {

@@ -92,6 +92,7 @@ describe('UploadSource', () => {
         md5,
         hashAlgorithm: 'sha512',
         hashValue: createHash('sha512').update(data).digest('hex'),
+        virtualSizeBytes: null,
       });
     },
   );

@@ -1,4 +1,5 @@
 import { DomainError, type DataHash } from '@glance/common';
+import type { FormatInspection, VirtualSize } from '../formats/format-inspection';
 import type { HashJob, HashPool } from './hash-pool';
 import { SlabRing, type Slab } from './slab-ring';
 
@@ -25,6 +26,8 @@ export interface UploadExpectations {
   md5: string | undefined;
   /** The digest that the image is to have, under another algorithm than usual if it says so. */
   hash?: DataHash | undefined;
+  /** Sees every byte, and refuses by throwing when all have come. */
+  inspection?: FormatInspection | undefined;
   /** Waited for before bytes up to this total are taken: refuses by rejecting. */
   admit?: (totalBytes: number) => Promise<void> | undefined;
 }
@@ -34,6 +37,8 @@ export interface UploadDigests {
   md5: string;
   hashAlgorithm: string;
   hashValue: string;
+  /** Of the disk in the image; null where nothing looked for it or nothing says so. */
+  virtualSizeBytes: VirtualSize;
 }
 
 /** What images are hashed with beside MD5 (upstream's default of `hashing_algorithm`). */
@@ -119,6 +124,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
       const { sizeBytes } = this.expected;
       if (sizeBytes !== undefined && this.received > sizeBytes) throw this.sizeMismatch(sizeBytes);
       await this.expected.admit?.(this.received);
+      this.expected.inspection?.write(piece);
       for (let rest = piece; rest.length > 0;) {
         slab ??= await this.ring.takeFree();
         rest = rest.subarray(this.ring.append(slab, rest));
@@ -150,7 +156,9 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
         `The image is to have the ${this.hashAlgorithm} ${this.expected.hash.value}, and its data has ${hashValue}.`,
       );
     }
-    return { sizeBytes: this.received, md5, hashAlgorithm: this.hashAlgorithm, hashValue };
+    const virtualSizeBytes = this.expected.inspection?.end() ?? null;
+    const { received: size, hashAlgorithm } = this;
+    return { sizeBytes: size, md5, hashAlgorithm, hashValue, virtualSizeBytes };
   }
 
   private sizeMismatch(announced: number): DomainError {

@@ -437,6 +437,16 @@ describe('v1 over a store that fails', () => {
     expect((await call('DELETE', `/${id}`)).status).toBe(200);
   });
 
+  it('an upload of what is not safe is 400, and killed', async () => {
+    await start(new MemoryDriver());
+    const id = randomUUID();
+    const refused = await upload(id, Buffer.from('QED\0 whatever follows'));
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain('this format is not accepted');
+    expect(await statusOf(id)).toBe('killed');
+    expect(driver.locations).toEqual([]);
+  });
+
   it('§11.43: an image that is deleted while its upload fails stays deleted', async () => {
     await start(new MemoryDriver());
     const id = randomUUID();

@@ -18,6 +18,17 @@ const DATA = Buffer.from('the bytes of an image');
 const MD5 = createHash('md5').update(DATA).digest('hex');
 const SHA512 = createHash('sha512').update(DATA).digest('hex');
 
+/** An image of a disk of 1 TiB that holds nothing. */
+function qcow2(): Buffer {
+  const data = Buffer.alloc(1024);
+  data.write('QFI\xfb', 0, 'latin1');
+  data.writeUInt32BE(3, 4);
+  data.writeUInt32BE(16, 20);
+  data.writeBigUInt64BE(BigInt(2 ** 40), 24);
+  data.writeUInt32BE(104, 100);
+  return data;
+}
+
 describe('data sent to API v2', () => {
   let server: TestApi;
   let store: MemoryStores;
@@ -98,16 +109,58 @@ describe('data sent to API v2', () => {
     expect(await read(empty)).toEqual(Buffer.alloc(0));
   });
 
-  it('says nothing of a virtual size that only inspection would tell', async () => {
+  it('is not looked at in a container, or where nobody knows the format', async () => {
     await start(await memoryStores());
     for (const formats of [
-      { disk_format: 'qcow2', container_format: 'bare' },
-      { disk_format: 'raw', container_format: 'ovf' },
+      { disk_format: 'qcow2', container_format: 'ovf' },
+      { disk_format: 'ploop', container_format: 'bare' },
     ]) {
       const id = await create(formats);
       await put(id).send(DATA).expect(204);
       expect(await show(id)).toMatchObject({ size: DATA.length, virtual_size: null });
     }
+  });
+
+  it('tells the size of the disk in it', async () => {
+    await start(await memoryStores());
+    const id = await create({ disk_format: 'qcow2', container_format: 'bare' });
+    await put(id).send(qcow2()).expect(204);
+    expect(await show(id)).toMatchObject({ size: 1024, virtual_size: 2 ** 40 });
+  });
+
+  it('OSSA-2015-014: is refused when it is not what it is said to be, or not safe', async () => {
+    await start(await memoryStores());
+    const backed = qcow2();
+    backed.writeBigUInt64BE(512n, 8);
+    backed.write('/etc/passwd', 512);
+    for (const [diskFormat, data, text] of [
+      ['qcow2', DATA, 'it is not of format qcow2'],
+      ['vhd', qcow2(), 'it is of format qcow2, and the image says vhd'],
+      ['qcow2', backed, 'it has a backing file'],
+      ['raw', backed, 'it has a backing file'],
+    ] as const) {
+      const id = await create({ disk_format: diskFormat, container_format: 'bare' });
+      const refusal = await put(id).send(data).expect(415);
+      expect(refusal.text).toContain(text);
+      expect(refusal.text).not.toContain('passwd');
+      expect(await show(id)).toMatchObject({ status: 'queued', size: null, checksum: null });
+      expect(driver().locations).toEqual([]);
+      if (diskFormat === 'vhd') continue;
+      await put(id)
+        .send(diskFormat === 'raw' ? DATA : qcow2())
+        .expect(204);
+      await as(MEMBER).delete(`/v2/images/${id}`).expect(204);
+    }
+  });
+
+  it('is taken with a warning where formats need not match, if it is safe', async () => {
+    await start(await memoryStores(), '--image-format-require-image-format-match=false');
+    const id = await create({ disk_format: 'vhd', container_format: 'bare' });
+    const backed = qcow2();
+    backed.writeBigUInt64BE(512n, 8);
+    await put(id).send(backed).expect(415);
+    await put(id).send(qcow2()).expect(204);
+    expect(await show(id)).toMatchObject({ size: 1024, virtual_size: null });
   });
 
   // §18 Data

@@ -76,7 +76,6 @@ export class DataController {
         md5: image.checksum ?? undefined,
         hash,
         unwrap,
-        virtualSizeOf,
         failureStatus: 'queued',
         limits,
         context,
@@ -182,15 +181,6 @@ function recordedHash({ hashAlgorithm, hashValue }: ImageRecord): DataHash | und
     );
   }
   return { algorithm: hashAlgorithm, value: hashValue };
-}
-
-/** The bytes of a raw disk are all there are (sheet 8.1); of nothing, nothing is known. */
-function virtualSizeOf(
-  { diskFormat, containerFormat }: ImageRecord,
-  sizeBytes: number,
-): number | null {
-  const isRaw = diskFormat === 'raw' && containerFormat === 'bare';
-  return isRaw && sizeBytes > 0 ? sizeBytes : null;
 }
 
 /** Somebody else's upload began since the image was looked at (sheet 8.1). */

@@ -6,6 +6,7 @@ import { EXPLANATIONS, sendErrorPage } from '../http/error-page';
 /** The statuses of API v2 (api-v2 sheet 8.1, 8.3), where they differ from those of v1. */
 export const V2_STATUS: Readonly<Record<ErrorCode, number>> = {
   ...HTTP_STATUS,
+  format_refused: 415,
   image_deleted: 410,
   upload_fenced: 410,
   // Neither can be helped by another request: a name that was taken, a place nobody serves.

@@ -26,6 +26,7 @@ export const HTTP_STATUS = {
   client_gone: 400,
   client_too_slow: 408,
   data_mismatch: 400,
+  format_refused: 400,
   range_not_satisfiable: 416,
   store_unknown: 400,
   store_duplicate: 409,
