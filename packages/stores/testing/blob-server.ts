@@ -44,11 +44,12 @@ export class BlobServer {
     return `http://127.0.0.1:${this.port}${path}`;
   }
 
-  /** @returns the URL at which these bytes are served. */
-  place(bytes: Uint8Array, path = `/blob-${this.handlers.size}`): string {
+  /** @returns the URL at which these bytes are served; ranges of them too, where that is wanted. */
+  place(bytes: Uint8Array, path = `/blob-${this.handlers.size}`, { ranges = false } = {}): string {
     return this.answer(path, (req, res) => {
-      res.setHeader('Content-Length', bytes.length);
-      res.end(req.method === 'HEAD' ? undefined : bytes);
+      const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '') ?? [];
+      if (ranges && first !== undefined) sendRange(res, bytes, Number(first), Number(last));
+      else res.setHeader('Content-Length', bytes.length).end(req.method === 'HEAD' ? '' : bytes);
     });
   }
 
@@ -63,4 +64,17 @@ export class BlobServer {
     if (!this.server.listening) return;
     await new Promise((resolve) => this.server.close(resolve));
   }
+}
+
+function sendRange(res: http.ServerResponse, bytes: Uint8Array, first: number, last: number): void {
+  if (first >= bytes.length) {
+    res.writeHead(416, { 'Content-Range': `bytes */${bytes.length}` }).end();
+    return;
+  }
+  const part = bytes.subarray(first, last + 1);
+  res.writeHead(206, {
+    'Content-Range': `bytes ${first}-${first + part.length - 1}/${bytes.length}`,
+    'Content-Length': part.length,
+  });
+  res.end(part);
 }

@@ -1,15 +1,17 @@
 import type { LookupAddress } from 'node:dns';
 import { HttpDriver } from '../src/drivers/http/http-driver';
-import { readHttpOptions } from '../src/drivers/http/http-options';
+import { readHttpOptions, type HttpSettings } from '../src/drivers/http/http-options';
 import type { StoreOptions } from '../src/store-options';
+
+type OwnSetting = 'idleMs' | 'firstByteMs' | 'resumeAfterMs';
 
 /** An http store that may read from this machine, and from one port of it. */
 export function loopbackDriver(
   port: number,
-  options: StoreOptions & { idleMs?: number; firstByteMs?: number } = {},
+  options: StoreOptions & Pick<Partial<HttpSettings>, OwnSetting> = {},
   resolve?: (host: string) => Promise<LookupAddress[]>,
 ): HttpDriver {
-  const { idleMs, firstByteMs, ...storeOptions } = options;
+  const { idleMs, firstByteMs, resumeAfterMs, ...storeOptions } = options;
   const settings = readHttpOptions(
     {
       http_store_allowed_networks: ['127.0.0.0/8'],
@@ -23,6 +25,7 @@ export function loopbackDriver(
       ...settings,
       idleMs: idleMs ?? settings.idleMs,
       firstByteMs: firstByteMs ?? settings.firstByteMs,
+      resumeAfterMs: resumeAfterMs ?? [0, 0, 0],
     },
     resolve,
   );

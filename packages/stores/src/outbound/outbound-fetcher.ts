@@ -8,6 +8,13 @@ import { sourceRefused, sourceUnusable, storeUnavailable } from '../store-errors
 import { canonicalAddress, type AddressFilter } from './address-filter';
 import { effectivePort, hostOf, parseSourceUrl, type SourceUrl } from './source-url';
 
+/** Of one question, redirects included. */
+export interface OutboundRequest {
+  /** Besides those that every request has; no secrets, for they go to every origin. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** Each in milliseconds, of one hop (reliability sheet §13). */
 export interface OutboundTimeouts {
   /** To resolve the name, to connect, and to agree on TLS: each. */
@@ -52,11 +59,11 @@ export class OutboundFetcher {
   async open(
     method: 'GET' | 'HEAD',
     source: SourceUrl,
-    signal?: AbortSignal,
+    options: OutboundRequest = {},
   ): Promise<IncomingMessage> {
     let { url, authorization } = source;
     for (let hops = 0; ; hops += 1) {
-      const response = await this.request(method, url, authorization, signal);
+      const response = await this.request(method, url, authorization, options);
       if (!REDIRECTS.has(response.statusCode ?? 0)) return response;
       const { location } = response.headers;
       response.destroy();
@@ -74,7 +81,7 @@ export class OutboundFetcher {
     method: string,
     url: URL,
     authorization: string | undefined,
-    signal: AbortSignal | undefined,
+    { headers, signal }: OutboundRequest,
   ): Promise<IncomingMessage> {
     signal?.throwIfAborted();
     const addresses = await this.permittedAddresses(url);
@@ -85,6 +92,7 @@ export class OutboundFetcher {
       port: effectivePort(url),
       path: `${url.pathname}${url.search}`,
       headers: {
+        ...headers,
         'User-Agent': USER_AGENT,
         Accept: '*/*',
         'Accept-Encoding': 'identity',

@@ -78,6 +78,8 @@ export interface HttpSettings {
   connectMs: number;
   firstByteMs: number;
   idleMs: number;
+  /** Milliseconds before each attempt to go on with data that broke off; the driver's own unless set. */
+  resumeAfterMs?: readonly number[] | undefined;
 }
 
 /** @throws StoreConfigurationError with everything that is wrong. */

@@ -1,12 +1,12 @@
 import { IncomingMessage } from 'node:http';
 import { DomainError } from '@glance/common';
 import { ResponseStream } from '../../outbound/response-stream';
+import { emptyStream } from '../../empty-stream';
 import { blobCorrupt, blobMissing, rangeOutsideBlob } from '../../store-errors';
 import { parseBlobName } from '../../store-driver';
 import type {
   AddRequest,
   AddedBlob,
-  BlobStream,
   ByteRange,
   GetOptions,
   OpenedBlob,
@@ -192,16 +192,4 @@ export const s3Store: StoreType = {
 function totalOf(contentRange: string | undefined): number | undefined {
   const total = /^bytes \d+-\d+\/(\d{1,15})$/.exec(contentRange ?? '')?.[1];
   return total === undefined ? undefined : Number(total);
-}
-
-function emptyStream(): BlobStream {
-  const end = (): Promise<IteratorResult<Uint8Array, undefined>> =>
-    Promise.resolve({ done: true, value: undefined });
-  return {
-    next: end,
-    return: end,
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }
