@@ -27,6 +27,10 @@ export const API_OPTIONS = {
       help: 'URL under which clients reach the service, for the links it hands out. Unset: the Host header of the request.',
       pattern: { regex: /^https?:\/\/[^\s]+$/, description: 'an http or https URL' },
     }),
+    metadata_encryption_key: textOption({
+      help: 'Accepted for compatibility, without effect: glance-registry encrypts the URLs of locations. Set it in glance-registry.conf.',
+      secret: true,
+    }),
     trusted_proxies: listOption({
       help: 'Addresses and networks (192.0.2.7, 2001:db8::/64) of the proxies in front. What they say of a client is believed: identity headers with [paste_deploy] flavor = trusted-auth, which then count from nobody else, and what [oslo_middleware] enable_proxy_headers_parsing and secure_proxy_ssl_header name.',
       default: [],

@@ -50,6 +50,9 @@ it('warns of what has no effect, and of a key that travels in clear', () => {
   expect(apiWarnings(configOf(key, '--registry-host=192.0.2.9'))).toEqual([
     expect.stringMatching(/TRAVELS IN CLEAR.*registry_client_protocol = https/),
   ]);
+  expect(apiWarnings(configOf('--metadata-encryption-key=0123456789abcdef'))).toEqual([
+    expect.stringMatching(/set it in glance-registry\.conf/),
+  ]);
   const parsing = '--oslo-middleware-enable-proxy-headers-parsing=true';
   expect(apiWarnings(configOf(parsing))).toEqual([expect.stringMatching(/set trusted_proxies/)]);
   expect(apiWarnings(configOf(parsing, '--trusted-proxies=192.0.2.7'))).toEqual([]);

@@ -44,6 +44,11 @@ export function apiWarnings({
       '[oslo_middleware] enable_proxy_headers_parsing has no effect: set trusted_proxies to the addresses of the proxies that may be believed',
     );
   }
+  if (options.metadata_encryption_key !== undefined) {
+    warnings.push(
+      'metadata_encryption_key has no effect here: set it in glance-registry.conf, where the URLs of locations are encrypted',
+    );
+  }
   const hasKey = service_auth.key.length > 0 || service_auth.key_file !== undefined;
   const isClear = options.registry_client_protocol === 'http' && !isLoopback(options.registry_host);
   if (hasKey && isClear) {

@@ -13,6 +13,7 @@ import { createApp } from './app';
 import { createDatabase, type Database, type DatabaseOptions } from './db/create-database';
 import { SchemaOutdatedError, assertSchemaCurrent, migrateUp } from './db/migrator';
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from './db/purge';
+import type { TextCipher } from './db/text-cipher';
 import { TransactionRunner } from './db/transaction';
 import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
@@ -40,6 +41,8 @@ export interface RegistrySettings {
   /** Zero days: rows of deleted images stay. */
   purge?: { afterDays: number; intervalMs: number };
   leaseSeconds?: number;
+  /** Of the URLs in the database; they are not encrypted unless set. */
+  cipher?: TextCipher;
 }
 
 export interface RegistryOverrides {
@@ -85,8 +88,9 @@ export async function createRegistry(
   }
   const transactions = new TransactionRunner<Repositories>(
     database,
-    (connection, dialect) => createRepositories(connection, dialect, settings.leaseSeconds),
+    (connection, dialect) => createRepositories(connection, dialect, settings),
     logger.child('database'),
+    settings.cipher,
   );
   const uploadsLogger = logger.child('uploads');
   const sweeper = new Sweeper(

@@ -38,6 +38,19 @@ describe('the configuration of glance-registry', () => {
 
   const file = (name: string): string => path.join(directory, name);
 
+  it.each([16, 24, 32])('encrypts locations with a key of %i bytes', (length) => {
+    expect(() => start('--metadata-encryption-key', 'k'.repeat(length))).not.toThrow();
+  });
+
+  it.each(['short', 'k'.repeat(17), 'k'.repeat(33), 'é'.repeat(16).slice(1)])(
+    'does not start with a metadata_encryption_key of no length that AES knows: %s',
+    (key) => {
+      expect(() => start('--metadata-encryption-key', key)).toThrow(
+        /metadata_encryption_key has \d+ bytes: it must have 16, 24 or 32/,
+      );
+    },
+  );
+
   it('listens on loopback and needs no key there', () => {
     expect(REGISTRY_OPTIONS.DEFAULT.bind_host.default).toBe('127.0.0.1');
     expect(REGISTRY_OPTIONS.DEFAULT.bind_port.default).toBe(9191);

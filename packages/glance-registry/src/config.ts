@@ -14,6 +14,7 @@ import {
 } from '@glance/service-kit';
 import type { RegistrySettings } from './composition';
 import { DEFAULT_LEASE_SECONDS } from './uploads/lease-repository';
+import { createTextCipher } from './db/text-cipher';
 import { parseConnectionUrl } from './db/connection-url';
 
 const databaseOptions = {
@@ -32,9 +33,19 @@ const databaseOptions = {
   }),
 };
 
+const encryptionOptions = {
+  metadata_encryption_key: textOption({
+    help: 'Encrypts URLs of locations in the database, as upstream does with its option of this name in glance-api.conf: 16, 24 or 32 bytes. URLs from before it was set stay readable until "glance-manage db encrypt_locations" encrypts them. Without the right key no image with an encrypted URL can be shown or deleted.',
+    secret: true,
+  }),
+};
+
 /** Every option of glance-registry. Names and meanings are upstream's where upstream has the option. */
 export const REGISTRY_OPTIONS = {
-  DEFAULT: serviceOptions({ bindHost: '127.0.0.1', bindPort: 9191, program: 'glance-registry' }),
+  DEFAULT: {
+    ...serviceOptions({ bindHost: '127.0.0.1', bindPort: 9191, program: 'glance-registry' }),
+    ...encryptionOptions,
+  },
   database: databaseOptions,
   service_auth: {
     ...serviceAuthOptions,
@@ -84,7 +95,7 @@ export type RegistryConfig = ConfigOf<typeof REGISTRY_OPTIONS>;
 export const REGISTRY_DEFAULT_FILES = ['/etc/glance/glance-registry.conf'];
 
 /** What glance-manage reads of the files of the services. */
-export const MANAGE_OPTIONS = { database: databaseOptions };
+export const MANAGE_OPTIONS = { DEFAULT: encryptionOptions, database: databaseOptions };
 
 /** As upstream's glance-manage: later files win. */
 export const MANAGE_DEFAULT_FILES = [
@@ -100,6 +111,7 @@ export const MANAGE_DEFAULT_FILES = [
 export function checkRegistryConfig(config: RegistryConfig): void {
   const { DEFAULT: options } = config;
   requireConnection(config.database.connection);
+  createTextCipher(options.metadata_encryption_key);
   const hasClientCa = readTlsFiles(options)?.clientCa !== undefined;
   if (config.service_auth.client_names.length > 0 && !hasClientCa) {
     throw new Error(
@@ -135,6 +147,7 @@ export function toRegistrySettings(
       maxPoolSize: database.max_pool_size,
       maxOverflow: database.max_overflow,
     },
+    cipher: createTextCipher(options.metadata_encryption_key),
     serviceKeys,
     clientNames: config.service_auth.client_names,
     maxRequestIdLength: options.max_request_id_length,

@@ -2,6 +2,7 @@ import { OrphanRepository } from './blobs/orphan-repository';
 import { CopyRepository } from './copies/copy-repository';
 import type { Knex } from 'knex';
 import type { Dialect } from './db/dialect';
+import { NO_CIPHER, type TextCipher } from './db/text-cipher';
 import { DeletionRepository } from './deletions/deletion-repository';
 import { OutboxRepository } from './events/outbox-repository';
 import { ImageRepository } from './images/image-repository';
@@ -15,10 +16,17 @@ import { UsageRepository } from './quota/usage-repository';
 import { SweepRepository } from './sweeps/sweep-repository';
 import { DEFAULT_LEASE_SECONDS, LeaseRepository } from './uploads/lease-repository';
 
+export interface RepositorySettings {
+  leaseSeconds?: number | undefined;
+  /** Of the URLs in the tables. */
+  cipher?: TextCipher | undefined;
+}
+
 /** Every table, on one connection or in one transaction. */
 export interface Repositories {
   connection: Knex;
   dialect: Dialect;
+  cipher: TextCipher;
   images: ImageRepository;
   properties: PropertyRepository;
   tags: TagRepository;
@@ -38,20 +46,21 @@ export interface Repositories {
 export function createRepositories(
   connection: Knex,
   dialect: Dialect,
-  leaseSeconds = DEFAULT_LEASE_SECONDS,
+  { leaseSeconds = DEFAULT_LEASE_SECONDS, cipher = NO_CIPHER }: RepositorySettings = {},
 ): Repositories {
   const usage = new UsageRepository(connection, dialect);
   return {
     connection,
     dialect,
-    images: new ImageRepository(connection, dialect),
+    cipher,
+    images: new ImageRepository(connection, dialect, cipher),
     properties: new PropertyRepository(connection, dialect),
     tags: new TagRepository(connection, dialect),
-    locations: new LocationRepository(connection, dialect),
-    removals: new RemovalRepository(connection, dialect),
+    locations: new LocationRepository(connection, dialect, cipher),
+    removals: new RemovalRepository(connection, dialect, cipher),
     members: new MemberRepository(connection, dialect),
     leases: new LeaseRepository(connection, dialect, leaseSeconds),
-    copies: new CopyRepository(connection, dialect),
+    copies: new CopyRepository(connection, dialect, cipher),
     orphans: new OrphanRepository(connection, dialect),
     sweeps: new SweepRepository(connection, dialect),
     usage,

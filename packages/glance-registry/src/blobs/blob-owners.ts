@@ -1,5 +1,6 @@
 import { hasFourByteCharacter } from '@glance/common';
 import { isOneOf, selectRows, sql, sqlText, type Sql } from '../db/sql';
+import { findSealedUrls, openUrl } from '../images/stored-urls';
 import type { Repositories } from '../repositories';
 
 export interface BlobToJudge {
@@ -17,11 +18,11 @@ const HOLDS_DATA = sqlText("(status <> 'deleted' OR deleted = 0)");
  *
  * - Locations are compared by their last part, because the directory of an adopted database may be
  *   spelled in another way. A directory of another store with the same name counts, too.
- * - A location that is no URL is encrypted (upstream's `metadata_encryption_key`): it may be any.
+ * - A location that cannot be decrypted (`metadata_encryption_key`) may be any.
  * - While an upload is not ended, its blob has no location yet. Upstream's uploads have no lease.
  */
 export async function findOwned(
-  { connection }: Repositories,
+  { connection, cipher }: Repositories,
   blobs: readonly BlobToJudge[],
 ): Promise<Set<string>> {
   const imageIds = [...new Set(blobs.map(({ imageId }) => imageId))];
@@ -54,22 +55,18 @@ export async function findOwned(
   const owners = new Set(uploading);
   const lastParts = new Set<string>();
   for (const { image_id: imageId, value } of ownLocations) {
-    if (isUrl(value)) lastParts.add(`${imageId}/${value.split('/').at(-1) ?? ''}`.toLowerCase());
-    else owners.add(imageId.toLowerCase());
+    const url = openUrl(cipher, value);
+    if (url === undefined) owners.add(imageId.toLowerCase());
+    else lastParts.add(`${imageId}/${url.split('/').at(-1) ?? ''}`.toLowerCase());
   }
   const exact = new Set(exactLocations);
+  const isOwned = ({ name, imageId, locationUrl }: BlobToJudge): boolean =>
+    owners.has(imageId) ||
+    lastParts.has(`${imageId}/${name}`) ||
+    exact.has(locationUrl.toLowerCase());
+  const left = blobs.filter((blob) => !isOwned(blob)).map(({ locationUrl }) => locationUrl);
+  const sealed = await findSealedUrls(connection, cipher, left, HOLDS_DATA);
   return new Set(
-    blobs
-      .filter(
-        ({ name, imageId, locationUrl }) =>
-          owners.has(imageId) ||
-          lastParts.has(`${imageId}/${name}`) ||
-          exact.has(locationUrl.toLowerCase()),
-      )
-      .map(({ name }) => name),
+    blobs.filter((blob) => isOwned(blob) || sealed.has(blob.locationUrl)).map(({ name }) => name),
   );
-}
-
-function isUrl(location: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(location);
 }

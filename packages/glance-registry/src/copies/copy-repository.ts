@@ -2,7 +2,9 @@ import type { CopyFrom, DataHash, RegisterLocation } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
+import type { TextCipher } from '../db/text-cipher';
 import { toNumber, toNumberOrNull } from '../db/values';
+import { requireUrl } from '../images/stored-urls';
 
 /** A copy, or a check of data that stays where it is, that was promised and has not ended. */
 export interface Copy {
@@ -44,6 +46,7 @@ export class CopyRepository {
   constructor(
     private readonly connection: Knex,
     private readonly dialect: Dialect,
+    private readonly cipher: TextCipher,
   ) {}
 
   /** Takes the place of what was promised before. */
@@ -67,7 +70,7 @@ export class CopyRepository {
       sql`INSERT INTO registry_copies
           (image_id, source_url, store_id, size_bytes, check_algorithm, check_value,
             is_last_attempt, attempts, next_attempt_at, created_at)
-        VALUES (${imageId}, ${sourceUrl}, ${storeId}, ${sizeBytes},
+        VALUES (${imageId}, ${this.cipher.seal(sourceUrl)}, ${storeId}, ${sizeBytes},
           ${check?.algorithm ?? null}, ${check?.value ?? null}, 0, 0,
           ${this.dialect.now}, ${this.dialect.now})`,
     );
@@ -83,7 +86,7 @@ export class CopyRepository {
     );
     return (
       row && {
-        sourceUrl: row.source_url,
+        sourceUrl: requireUrl(this.cipher, row.source_url, imageId),
         storeId: row.store_id,
         check: checkOf(row),
         isLastAttempt: row.is_last_attempt !== 0,

@@ -2,7 +2,11 @@ import { DomainError } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from './dialect';
 import { executeSql, selectRow, sql, sqlText } from './sql';
+import type { TextCipher } from './text-cipher';
 import { toAsciiJson } from './values';
+
+/** Begins no JSON. */
+const SEALED = 'sealed:';
 
 /** A logical write: repeating it with the same key returns the first answer. */
 export interface RequestKey {
@@ -24,6 +28,7 @@ export interface StoredAnswer {
 export async function findAnswer(
   connection: Knex,
   dialect: Dialect,
+  cipher: TextCipher,
   { key, operation }: RequestKey,
   wait: boolean,
 ): Promise<StoredAnswer | undefined> {
@@ -36,19 +41,35 @@ export async function findAnswer(
   if (row.operation !== operation) {
     throw new DomainError('conflict', 'The request key belongs to another request');
   }
-  return { answer: JSON.parse(row.answer) as unknown };
+  return { answer: JSON.parse(opened(cipher, row.answer)) as unknown };
 }
 
 /** @throws the database's duplicate error when another transaction stored the key meanwhile. */
 export async function storeAnswer(
   connection: Knex,
   dialect: Dialect,
+  cipher: TextCipher,
   { key, operation }: RequestKey,
   answer: unknown,
 ): Promise<void> {
+  const text = toAsciiJson(answer);
+  // Images in it have locations.
+  const stored = cipher.hasKey ? `${SEALED}${cipher.seal(text)}` : text;
   await executeSql(
     connection,
     sql`INSERT INTO registry_request_keys (request_key, operation, answer, created_at)
-      VALUES (${key}, ${operation}, ${toAsciiJson(answer)}, ${dialect.now})`,
+      VALUES (${key}, ${operation}, ${stored}, ${dialect.now})`,
+  );
+}
+
+function opened(cipher: TextCipher, answer: string): string {
+  if (!answer.startsWith(SEALED)) return answer;
+  const text = cipher.open(answer.slice(SEALED.length));
+  // Bytes that another key makes are no text, or only by chance.
+  if (text !== undefined && /^(\{.*\}|\[.*\]|".*"|null|true|false|[\d.-]+)$/s.test(text))
+    return text;
+  throw new DomainError(
+    'internal',
+    'The answer to a repeated request cannot be decrypted: metadata_encryption_key of glance-registry is not the key that it was encrypted with',
   );
 }

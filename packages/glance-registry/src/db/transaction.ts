@@ -5,6 +5,7 @@ import type { Database } from './create-database';
 import { POISONED } from './database-failure';
 import type { Dialect } from './dialect';
 import { findAnswer, storeAnswer, type RequestKey, type StoredAnswer } from './request-keys';
+import { NO_CIPHER, type TextCipher } from './text-cipher';
 import { withRetries, type Deadline } from './retry';
 
 /** What a call to the registry brings along besides its arguments. */
@@ -22,6 +23,7 @@ export class TransactionRunner<R> {
     private readonly database: Database,
     private readonly provide: (connection: Knex, dialect: Dialect) => R,
     private readonly logger: Logger = silentLogger,
+    private readonly cipher: TextCipher = NO_CIPHER,
   ) {}
 
   /** Reads outside of a transaction. The work may run several times. */
@@ -52,14 +54,15 @@ export class TransactionRunner<R> {
     let answer: T;
     let storing = false;
     try {
-      const known = requestKey && (await findAnswer(transaction, dialect, requestKey, false));
+      const known =
+        requestKey && (await findAnswer(transaction, dialect, this.cipher, requestKey, false));
       if (known) {
         await rollBack(transaction);
         return known.answer as T;
       }
       answer = await work(this.provide(transaction, dialect));
       storing = true;
-      if (requestKey) await storeAnswer(transaction, dialect, requestKey, answer);
+      if (requestKey) await storeAnswer(transaction, dialect, this.cipher, requestKey, answer);
       deadline?.check();
     } catch (error) {
       if (POISONED.has(dialect.classify(error))) await discard(transaction);
@@ -93,7 +96,7 @@ export class TransactionRunner<R> {
     const { knex, dialect } = this.database;
     const raced = storing && dialect.classify(error) === 'duplicate';
     if (requestKey && (raced || error instanceof DomainError)) {
-      const known = await findAnswer(knex, dialect, requestKey, false);
+      const known = await findAnswer(knex, dialect, this.cipher, requestKey, false);
       if (known) return known.answer as T;
     }
     throw error;
@@ -111,7 +114,7 @@ export class TransactionRunner<R> {
     const found = await withRetries(
       { dialect, logger: this.logger, deadline: undefined },
       // The locking read waits until the server has decided about the broken connection's work.
-      () => knex.transaction((look) => findAnswer(look, dialect, requestKey, true)),
+      () => knex.transaction((look) => findAnswer(look, dialect, this.cipher, requestKey, true)),
     );
     if (found) return found;
     // Not made: the caller of this attempt runs it again.

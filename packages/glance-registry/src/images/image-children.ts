@@ -1,7 +1,9 @@
 import type { ImageLocation } from '@glance/common';
 import type { Knex } from 'knex';
 import { isOneOf, selectRows, sql, sqlText } from '../db/sql';
+import type { TextCipher } from '../db/text-cipher';
 import { toLocationMetadata, type ImageChildren } from './image-rows';
+import { requireUrl } from './stored-urls';
 
 interface ChildRow {
   kind: 'property' | 'tag' | 'location';
@@ -20,6 +22,7 @@ interface ChildRow {
  */
 export async function loadChildren(
   connection: Knex,
+  cipher: TextCipher,
   imageIds: readonly string[],
 ): Promise<Map<string, ImageChildren>> {
   const children = new Map<string, ImageChildren>();
@@ -38,12 +41,12 @@ export async function loadChildren(
   );
   for (const row of rows.sort((a, b) => a.id - b.id)) {
     const of = children.get(row.image_id);
-    if (of) add(of, row);
+    if (of) add(of, row, cipher);
   }
   return children;
 }
 
-function add(children: ImageChildren, row: ChildRow): void {
+function add(children: ImageChildren, row: ChildRow, cipher: TextCipher): void {
   switch (row.kind) {
     case 'property':
       children.properties.push([row.name ?? '', row.value]);
@@ -54,7 +57,7 @@ function add(children: ImageChildren, row: ChildRow): void {
     case 'location':
       children.locations.push({
         id: row.id,
-        url: row.value ?? '',
+        url: requireUrl(cipher, row.value ?? '', row.image_id),
         metadata: toLocationMetadata(row.meta_data),
         status: row.status ?? 'active',
       });

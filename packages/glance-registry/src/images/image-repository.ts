@@ -8,6 +8,7 @@ import {
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { allOf, executeSql, isOneOf, selectRow, sql, sqlText, type Sql } from '../db/sql';
+import type { TextCipher } from '../db/text-cipher';
 import { toNumber } from '../db/values';
 import { loadChildren } from './image-children';
 import {
@@ -37,6 +38,7 @@ export class ImageRepository {
   constructor(
     private readonly connection: Knex,
     private readonly dialect: Dialect,
+    private readonly cipher: TextCipher,
   ) {}
 
   /** What the caller may see; deleted images only for an admin. */
@@ -59,6 +61,7 @@ export class ImageRepository {
   async toRecords(rows: readonly ImageRow[]): Promise<ImageRecord[]> {
     const children = await loadChildren(
       this.connection,
+      this.cipher,
       rows.map((row) => row.id),
     );
     return rows.map((row) => toImageRecord(row, children.get(row.id) ?? NO_CHILDREN));

@@ -2,14 +2,17 @@ import { hasFourByteCharacter, type ImageLocation } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, selectRow, selectRows, sql, sqlText, type Sql } from '../db/sql';
+import type { TextCipher } from '../db/text-cipher';
 import { toAsciiJson } from '../db/values';
 import { toLocationMetadata } from './image-rows';
+import { findSealedUrls, requireUrl } from './stored-urls';
 
 /** Rows of `image_locations`. The image's row is locked by whoever calls. */
 export class LocationRepository {
   constructor(
     private readonly connection: Knex,
     private readonly dialect: Dialect,
+    private readonly cipher: TextCipher,
   ) {}
 
   async insert(imageId: string, location: Pick<ImageLocation, 'url' | 'metadata'>): Promise<void> {
@@ -18,7 +21,7 @@ export class LocationRepository {
       this.connection,
       sql`INSERT INTO image_locations
           (image_id, value, meta_data, status, created_at, updated_at, deleted)
-        VALUES (${imageId}, ${location.url}, ${toAsciiJson(location.metadata)}, 'active',
+        VALUES (${imageId}, ${this.cipher.seal(location.url)}, ${toAsciiJson(location.metadata)}, 'active',
           ${now}, ${now}, 0)`,
     );
   }
@@ -45,7 +48,7 @@ export class LocationRepository {
     );
     return rows.map((row) => ({
       id: row.id,
-      url: row.value,
+      url: requireUrl(this.cipher, row.value, imageId),
       metadata: toLocationMetadata(row.meta_data),
       status: 'active',
     }));
@@ -58,7 +61,7 @@ export class LocationRepository {
   ): Promise<void> {
     await executeSql(
       this.connection,
-      sql`UPDATE image_locations SET value = ${url}, meta_data = ${toAsciiJson(metadata)},
+      sql`UPDATE image_locations SET value = ${this.cipher.seal(url)}, meta_data = ${toAsciiJson(metadata)},
           updated_at = ${this.dialect.now}
         WHERE id = ${locationId}`,
     );
@@ -94,14 +97,16 @@ export class LocationRepository {
 
   /** Whether any image counts on the data at the URL, or waits for it to be removed. */
   async isInUse(url: string): Promise<boolean> {
+    const inUse = sqlText(`status <> 'deleted'`);
     // What the 3-byte tables cannot hold is in none of them.
-    if (hasFourByteCharacter(url)) return false;
-    const row = await selectRow(
-      this.connection,
-      sql`SELECT 1 AS found FROM image_locations
-        WHERE value = ${url} AND status <> 'deleted' LIMIT 1`,
-    );
-    return row !== undefined;
+    if (!hasFourByteCharacter(url)) {
+      const row = await selectRow(
+        this.connection,
+        sql`SELECT 1 AS found FROM image_locations WHERE value = ${url} AND ${inUse} LIMIT 1`,
+      );
+      if (row !== undefined) return true;
+    }
+    return (await findSealedUrls(this.connection, this.cipher, [url], inUse)).size > 0;
   }
 
   /** The scrubber finds them there (schema sheet §4.2). */

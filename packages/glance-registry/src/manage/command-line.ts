@@ -19,6 +19,7 @@ export const COMMAND_VALUES = {
   purge_images_table: ['age_in_days', 'max_rows'],
   audit_usage: [],
   expire_leases: [],
+  encrypt_locations: [],
 } as const satisfies Record<string, readonly string[]>;
 
 export type CommandName = keyof typeof COMMAND_VALUES;

@@ -5,15 +5,19 @@ import { MIGRATION_PHASES, type MigrationPhase } from '../db/migrations/migratio
 import { readAlembicHeads } from '../db/schema/alembic';
 import type { ProgressReport } from '../db/schema/schema-editor';
 import { OperatorLog, silentLogger } from '@glance/service-kit';
+import type { TextCipher } from '../db/text-cipher';
 import { TransactionRunner } from '../db/transaction';
 import { auditUsage } from '../quota/usage-audit';
 import { createRepositories, type Repositories } from '../repositories';
 import { expireLeases } from '../uploads/lease-sweeper';
+import { encryptLocations } from '../images/encrypt-locations';
 import type { CommandName } from './command-line';
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from '../db/purge';
 
 export interface CommandContext {
   database: Database;
+  /** Of the URLs in the database. */
+  cipher: TextCipher;
   values: ReadonlyMap<string, string>;
   /** A line for the operator. */
   print: (line: string) => void;
@@ -97,8 +101,8 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
     }
   },
 
-  async audit_usage({ database, print, report }) {
-    const transactions = new TransactionRunner<Repositories>(database, createRepositories);
+  async audit_usage({ database, cipher, print, report }) {
+    const transactions = transactionsOf(database, cipher);
     const repairs = await auditUsage({
       transactions,
       logger: silentLogger,
@@ -118,14 +122,32 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
     return 0;
   },
 
-  async expire_leases({ database, print }) {
-    const transactions = new TransactionRunner<Repositories>(database, createRepositories);
+  async expire_leases({ database, cipher, print }) {
+    const transactions = transactionsOf(database, cipher);
     const log = new OperatorLog({ print, printError: print });
     const ended = await expireLeases(transactions, log);
     print(ended === 0 ? 'No upload is overdue.' : `Rolled back ${ended} uploads.`);
     return 0;
   },
+
+  async encrypt_locations({ database, cipher, print, report }) {
+    if (!cipher.hasKey) throw new CommandFailure('[DEFAULT] metadata_encryption_key is not set.');
+    const rows = await encryptLocations(database.knex, cipher, (done) =>
+      report(`${done} locations encrypted`),
+    );
+    print(rows === 0 ? 'Every location is encrypted.' : `Encrypted ${rows} locations.`);
+    return 0;
+  },
 };
+
+function transactionsOf(database: Database, cipher: TextCipher): TransactionRunner<Repositories> {
+  return new TransactionRunner(
+    database,
+    (connection, dialect) => createRepositories(connection, dialect, { cipher }),
+    silentLogger,
+    cipher,
+  );
+}
 
 async function nextPhase(database: Database): Promise<MigrationPhase | undefined> {
   return (await pendingMigrations(database.knex))[0]?.phase;

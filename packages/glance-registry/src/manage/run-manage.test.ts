@@ -245,6 +245,18 @@ describeEachDatabase(
       });
       expect(await run(['db', 'sync'])).toMatchObject({ code: 0, err: '' });
     });
+
+    it('encrypts the locations from before there was a key', async () => {
+      await new RegistryWorld(current().database).createActive();
+      const encrypt = (...options: string[]) => run([...options, 'db', 'encrypt_locations']);
+      const unset = { code: 1, err: '[DEFAULT] metadata_encryption_key is not set.' };
+      expect(await encrypt()).toMatchObject(unset);
+      const bad = await encrypt('--metadata-encryption-key=short');
+      expect(bad).toMatchObject({ code: 1, err: expect.stringMatching(/must have 16, 24 or 32/) });
+      const key = '--metadata-encryption-key=0123456789abcdef';
+      expect(await encrypt(key)).toMatchObject({ code: 0, out: 'Encrypted 1 locations.' });
+      expect(await encrypt(key)).toMatchObject({ code: 0, out: 'Every location is encrypted.' });
+    });
   },
   { migrate: false },
 );

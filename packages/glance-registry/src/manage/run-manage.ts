@@ -2,6 +2,7 @@ import { describeError } from '@glance/common';
 import { ConfigError, MANAGE_EXIT, loadConfig, type ManageInvocation } from '@glance/service-kit';
 import { MANAGE_DEFAULT_FILES, MANAGE_OPTIONS, requireConnection } from '../config';
 import { createDatabase } from '../db/create-database';
+import { createTextCipher } from '../db/text-cipher';
 import { COMMAND_VALUES, readCommand, takeCommandOptions } from './command-line';
 import { COMMANDS, CommandFailure } from './manage-commands';
 
@@ -21,6 +22,7 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
       printError(dbUsage());
       return MANAGE_EXIT.usage;
     }
+    const cipher = createTextCipher(config.DEFAULT.metadata_encryption_key);
     const database = createDatabase({
       url: requireConnection(config.database.connection),
       maxPoolSize: 3,
@@ -30,6 +32,7 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
     try {
       return await COMMANDS[command.name]({
         database,
+        cipher,
         values: command.values,
         print,
         report: invocation.isTerminal ? printError : () => undefined,

@@ -2,8 +2,10 @@ import type { ListRemovals, LocationRemoval } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
+import type { TextCipher } from '../db/text-cipher';
 import { toWireTime } from '../db/values';
 import { toLocationMetadata } from '../images/image-rows';
+import { requireUrl } from '../images/stored-urls';
 
 interface RemovalRow {
   id: number;
@@ -18,6 +20,7 @@ export class RemovalRepository {
   constructor(
     private readonly connection: Knex,
     private readonly dialect: Dialect,
+    private readonly cipher: TextCipher,
   ) {}
 
   async begin(imageId: string, locationId: number): Promise<void> {
@@ -55,7 +58,7 @@ export class RemovalRepository {
       imageId: row.image_id,
       location: {
         id: row.id,
-        url: row.value,
+        url: requireUrl(this.cipher, row.value, row.image_id),
         metadata: toLocationMetadata(row.meta_data),
         status: 'pending_delete',
       },

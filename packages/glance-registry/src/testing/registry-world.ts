@@ -11,6 +11,7 @@ import type {
 } from '@glance/common';
 import { silentLogger } from '@glance/service-kit';
 import type { Database } from '../db/create-database';
+import { NO_CIPHER, type TextCipher } from '../db/text-cipher';
 import { TransactionRunner } from '../db/transaction';
 import { DeletionService } from '../deletions/deletion-service';
 import { ImageService } from '../images/image-service';
@@ -28,8 +29,16 @@ export class RegistryWorld {
   readonly copies: CopyService;
   readonly blobs: BlobService;
 
-  constructor(readonly database: Database) {
-    this.transactions = new TransactionRunner(database, createRepositories);
+  constructor(
+    readonly database: Database,
+    cipher: TextCipher = NO_CIPHER,
+  ) {
+    this.transactions = new TransactionRunner(
+      database,
+      (connection, dialect) => createRepositories(connection, dialect, { cipher }),
+      silentLogger,
+      cipher,
+    );
     this.images = new ImageService(this.transactions);
     this.uploads = new UploadService(this.transactions, silentLogger);
     this.deletions = new DeletionService(this.transactions);

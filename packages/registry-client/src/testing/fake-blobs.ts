@@ -55,6 +55,6 @@ function isOwned(
     if (urls.includes(locationUrl)) return true;
     if (record.id !== imageId) return false;
     if (!record.deleted && UPLOADING.has(record.status)) return true;
-    return urls.some((url) => url.endsWith(`/${name}`) || !url.includes('://'));
+    return urls.some((url) => url.endsWith(`/${name}`));
   });
 }

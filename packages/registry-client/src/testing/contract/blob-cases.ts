@@ -75,14 +75,6 @@ export function blobCases(newWorld: NewWorld): void {
     expect(await unownedOf(name)).toEqual([]);
   });
 
-  it('belong to an image whose location cannot be read', async () => {
-    const { id } = await world.create();
-    const uploadId = await world.begin(id);
-    const commit = world.commitRequest(located('qwertyuiopasdfghjklzxcvbnm=='));
-    await world.registry.commitUpload(id, uploadId, commit, world.owner);
-    expect(await unownedOf(id, `${id}.${uploadId}`)).toEqual([]);
-  });
-
   it('belong to an image in upload until that has ended', async () => {
     const { id } = await world.create();
     const uploadId = await world.begin(id);
