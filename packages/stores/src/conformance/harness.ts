@@ -14,6 +14,8 @@ export interface StoreUnderTest {
   dispose(): Promise<void>;
 }
 
+export type ContractArea = 'add' | 'delete' | 'list' | 'get' | 'errors';
+
 /** What `describeStoreConformance` needs to know of a driver. */
 export interface StoreHarness {
   create(): Promise<StoreUnderTest>;
@@ -23,6 +25,8 @@ export interface StoreHarness {
   boundedMemory: boolean;
   /** Locations the store must not touch, besides those every driver is tried with. */
   forgedLocations?: readonly string[];
+  /** Parts of the contract to hold it to: for a variant that differs in these alone. All unless set. */
+  areas?: readonly ContractArea[];
   /** The deadline of one test; the largest moves 64 MiB twice. */
   timeoutMs?: number;
 }

@@ -5,15 +5,20 @@ import type { S3Bucket } from './s3-bucket';
 
 /** By the S3 protocol. */
 const MAX_PARTS = 10_000;
+/** Of every part but the last, by the S3 protocol. */
+export const MIN_PART_BYTES = 5 * 1024 * 1024;
 /** Of a source of unknown size: after so many parts they become twice as large. */
-const PARTS_OF_A_SIZE = 1_000;
+const PARTS_OF_A_SIZE = 900;
 
-/** The size of a part, so that their number suffices whatever comes. */
-export function partBytesAt(index: number, baseBytes: number, expectedBytes?: number): number {
+/**
+ * The size of a part, so that their number suffices whatever comes. Those of a source of unknown size
+ * are as small as can be at first, since most end soon.
+ */
+export function partBytesAt(index: number, wantedBytes: number, expectedBytes?: number): number {
   if (expectedBytes !== undefined) {
-    return Math.max(baseBytes, Math.ceil(expectedBytes / MAX_PARTS));
+    return Math.max(wantedBytes, Math.ceil(expectedBytes / MAX_PARTS));
   }
-  return baseBytes * 2 ** Math.floor(index / PARTS_OF_A_SIZE);
+  return MIN_PART_BYTES * 2 ** Math.floor(index / PARTS_OF_A_SIZE);
 }
 
 interface PartsOptions {
@@ -67,7 +72,7 @@ export async function uploadParts(
   const bufferFor = async (index: number): Promise<Buffer> => {
     const sizeBytes = bytesOfPart(index);
     for (;;) {
-      if (running.size === 0) return memory.take(sizeBytes);
+      if (running.size === 0) return await memory.take(sizeBytes, stop.signal);
       const more = running.size < partsAtATime ? memory.takeMore(sizeBytes) : undefined;
       if (more) return more;
       await Promise.race(running);

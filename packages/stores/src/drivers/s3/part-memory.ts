@@ -1,37 +1,101 @@
-/** Bytes of all uploads of a process above which each has one part in memory. */
+/** What the parts of all uploads of a process may have. */
 const SHARED_BYTES = 64 * 1024 * 1024;
+
 /** Kept for the next upload. */
 const MAX_SPARE = 2;
 
+interface Waiting {
+  sizeBytes: number;
+  grant: (buffer: Buffer) => void;
+}
+
 /**
  * The memory of parts on their way, one for the process. A part can be repeated only while its
- * bytes are here. Each upload always gets its first buffer, so that none waits for another; more
- * only while there is room.
+ * bytes are here. Who has none waits for one in the order of asking, and holds nothing meanwhile, so
+ * that nobody waits for ever: each upload that has a part can send it without another. A part larger
+ * than everything there is gets it alone.
  */
 export class PartMemory {
-  private usedBytes = 0;
+  private used = 0;
   private spare: Buffer[] = [];
+  private readonly waiting: Waiting[] = [];
 
   constructor(private readonly limitBytes = SHARED_BYTES) {}
 
-  take(sizeBytes: number): Buffer {
-    this.usedBytes += sizeBytes;
-    const index = this.spare.findIndex(({ length }) => length === sizeBytes);
-    const [found] = index === -1 ? [] : this.spare.splice(index, 1);
-    return found ?? Buffer.allocUnsafeSlow(sizeBytes);
+  /** Of buffers that were taken and not given back. */
+  get usedBytes(): number {
+    return this.used;
   }
 
-  /** @returns undefined when all uploads have as much as there is. */
+  /**
+   * To be called by an upload that has no buffer.
+   * @throws the reason of the signal.
+   */
+  async take(sizeBytes: number, signal?: AbortSignal): Promise<Buffer> {
+    signal?.throwIfAborted();
+    const buffer = this.takeMore(sizeBytes);
+    if (buffer) return buffer;
+    return await new Promise<Buffer>((resolve, reject) => {
+      const entry: Waiting = {
+        sizeBytes,
+        grant: (granted) => {
+          signal?.removeEventListener('abort', giveUp);
+          resolve(granted);
+        },
+      };
+      const giveUp = (): void => {
+        this.waiting.splice(this.waiting.indexOf(entry), 1);
+        reject(signal?.reason as Error);
+        // The next may want less.
+        this.grantWaiting();
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+      this.waiting.push(entry);
+    });
+  }
+
+  /** @returns undefined when there is not enough, or somebody waits who has none. */
   takeMore(sizeBytes: number): Buffer | undefined {
-    return this.usedBytes + sizeBytes <= this.limitBytes ? this.take(sizeBytes) : undefined;
+    return this.waiting.length === 0 && this.fits(sizeBytes) ? this.allocate(sizeBytes) : undefined;
   }
 
   /** @param reusable false while a broken connection may still look at it. */
   giveBack(buffer: Buffer, reusable = true): void {
-    this.usedBytes -= buffer.length;
-    if (!reusable) return;
-    this.spare.push(buffer);
-    if (this.spare.length > MAX_SPARE) this.spare.shift();
+    this.used -= buffer.length;
+    if (reusable) this.spare.push(buffer);
+    this.grantWaiting();
+    this.dropSpare();
+  }
+
+  private grantWaiting(): void {
+    for (let next = this.waiting[0]; next && this.fits(next.sizeBytes); next = this.waiting[0]) {
+      this.waiting.shift();
+      next.grant(this.allocate(next.sizeBytes));
+    }
+  }
+
+  private fits(sizeBytes: number): boolean {
+    return this.used === 0 || this.used + sizeBytes <= this.limitBytes;
+  }
+
+  private allocate(sizeBytes: number): Buffer {
+    this.used += sizeBytes;
+    const index = this.spare.findIndex(({ length }) => length === sizeBytes);
+    const [found] = index === -1 ? [] : this.spare.splice(index, 1);
+    if (found) return found;
+    this.dropSpare();
+    return Buffer.allocUnsafeSlow(sizeBytes);
+  }
+
+  /** What is kept for the next is within the limit, too. */
+  private dropSpare(): void {
+    let spareBytes = this.spare.reduce((sum, { length }) => sum + length, 0);
+    while (
+      this.spare.length > MAX_SPARE ||
+      (spareBytes > 0 && this.used + spareBytes > this.limitBytes)
+    ) {
+      spareBytes -= this.spare.shift()?.length ?? 0;
+    }
   }
 }
 

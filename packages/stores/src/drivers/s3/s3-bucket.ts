@@ -1,5 +1,6 @@
 import type { CompletedPart, GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { isNoSuchBucket, isNotFound, statusOf, toStoreError } from './s3-errors';
+import type { S3Action } from './s3-errors';
 import type { S3Connection } from './s3-connection';
 import type { StreamedBody } from './streamed-body';
 
@@ -39,8 +40,14 @@ export class S3Bucket {
     private readonly mayCreate: boolean,
   ) {}
 
-  /** @returns undefined when there is no such object, or no such bucket: the answer does not say. */
-  async find(key: string, signal?: AbortSignal): Promise<FoundObject | undefined> {
+  /**
+   * @param action that it is looked for, which errors are named by.
+   * @returns undefined when there is no such object, or no such bucket: the answer does not say.
+   */
+  async find(
+    key: string,
+    { signal, action = 'read' }: { signal?: AbortSignal | undefined; action?: S3Action } = {},
+  ): Promise<FoundObject | undefined> {
     try {
       const found = await this.connection.request(
         (client, options) => client.headObject({ Bucket: this.name, Key: key }, options),
@@ -53,7 +60,7 @@ export class S3Bucket {
       };
     } catch (error) {
       if (isNotFound(error)) return undefined;
-      throw signal?.aborted === true ? error : toStoreError(error, 'read');
+      throw signal?.aborted === true ? error : toStoreError(error, action);
     }
   }
 

@@ -1,18 +1,24 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { describeStoreConformance } from '../../conformance';
+import type { ContractArea } from '../../conformance/harness';
 import type { StoreOptions } from '../../store-options';
 import { S3Driver } from './s3-driver';
 import { describeWithS3, TestBucket } from '../../../testing/s3-test-server';
 
-describeWithS3().each<[string, StoreOptions]>([
-  ['s3', {}],
-  ['s3, always in parts', { s3_store_large_object_size: 0, s3_store_large_object_chunk_size: 5 }],
-])('%s', (name, options) => {
+describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined]>([
+  ['s3', {}, undefined],
+  [
+    's3, always in parts',
+    { s3_store_large_object_size: 0, s3_store_large_object_chunk_size: 5 },
+    ['add'],
+  ],
+])('%s', (name, options, areas) => {
   describeStoreConformance(name, {
     capabilities: { add: true, delete: true, partialRead: true, list: true },
     // What Node reads from a socket stays until it collects; s3-driver.test.ts has the bounds.
     boundedMemory: false,
+    ...(areas && { areas }),
     forgedLocations: [
       's3://',
       's3://127.0.0.1/other/blob',

@@ -12,6 +12,15 @@ const ANSWER_MS = 60_000;
 const MIN_BYTES_PER_SECOND = 256 * 1024;
 const ATTEMPTS = 4;
 
+/** What the SDK would write to the console reaches the log as the error that it ends in. */
+const SILENT = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
 interface RequestOptions {
   /** How errors are named; unset, the caller gets the SDK's and names them himself. */
   action?: S3Action | undefined;
@@ -59,6 +68,7 @@ export class S3Connection {
       responseChecksumValidation: settings.responseChecksums,
       maxAttempts: ATTEMPTS,
       followRegionRedirects: true,
+      logger: SILENT,
       requestHandler: { connectionTimeout: CONNECT_MS, httpAgent, httpsAgent },
     });
     return new S3Connection(client, [httpAgent, httpsAgent], answerMs);

@@ -156,7 +156,7 @@ export class S3Driver implements StoreDriver {
   }
 
   private async sizeAt(key: string, signal?: AbortSignal): Promise<number> {
-    const found = await this.bucket.find(key, signal);
+    const found = await this.bucket.find(key, { signal });
     if (!found) throw (await this.bucket.exists()) ? blobMissing() : bucketMissing();
     return found.sizeBytes;
   }

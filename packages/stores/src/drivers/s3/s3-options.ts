@@ -4,10 +4,9 @@ import { StoreConfigurationError } from '../../store-configuration-error';
 import type { StoreContext } from '../../store-driver';
 import { readOptions } from '../../store-options';
 import type { StoreOptionTable, StoreOptions } from '../../store-options';
+import { MIN_PART_BYTES } from './multipart-upload';
 
 const MIB = 1024 * 1024;
-/** Of every part but the last, by the S3 protocol. */
-const MIN_PART_MIB = 5;
 const CHECKSUM_MODES = ['when_required', 'when_supported'] as const;
 const BUCKET_FORMATS = ['auto', 'path', 'virtual'] as const;
 const DEFAULT_REGION = 'us-east-1';
@@ -63,17 +62,17 @@ export const S3_OPTIONS = {
   },
   s3_store_large_object_chunk_size: {
     kind: 'integer',
-    minimum: MIN_PART_MIB,
+    minimum: MIN_PART_BYTES / MIB,
     default: 10,
     description:
-      'MiB of a part. An upload in parts has at least one in memory. The parts of an image that would need more than 10000 are larger.',
+      'MiB of a part of an image whose size is announced; those of an image that would need more than 10000 are larger. The parts of other images have 5 MiB, and twice as much after each 900 of them.',
   },
   s3_store_thread_pools: {
     kind: 'integer',
     minimum: 1,
     default: 10,
     description:
-      'Parts that one upload sends at a time, as long as all uploads of the process have no more than 64 MiB of parts in memory; then one.',
+      'Parts that one upload sends at a time, as long as there is memory: the parts of all uploads of a process have 64 MiB, and uploads beyond wait. A larger part has to be alone.',
   },
   s3_store_cacert: {
     kind: 'text',

@@ -59,7 +59,8 @@ export async function writeBlob(
 async function freeKey(bucket: S3Bucket, request: AddRequest): Promise<string> {
   const keys = [...(request.firstAttempt === true ? [request.imageId] : []), ownKey(request)];
   for (const key of keys) {
-    if ((await bucket.find(key, request.signal)) === undefined) return key;
+    const found = await bucket.find(key, { signal: request.signal, action: 'write' });
+    if (found === undefined) return key;
   }
   throw storeDuplicate(request.imageId);
 }
@@ -84,7 +85,10 @@ async function writeInParts(
 ): Promise<number> {
   const bytesOfPart = (index: number): number => partBytesAt(index, partBytes, expectedSizeBytes);
   const reader = new PartReader(source);
-  const first = memory.take(bytesOfPart(0));
+  const first = await memory.take(bytesOfPart(0), signal).catch((error: unknown) => {
+    reader.stop();
+    throw error;
+  });
   let filled: number;
   try {
     filled = await reader.fill(first);
@@ -146,7 +150,7 @@ async function settled(
     const status = statusOf(error);
     const refused =
       status !== undefined && status < 500 && status !== 404 && status !== 408 && !isTaken(error);
-    if (refused) throw named;
+    if (refused || isDomainError(named, 'store_full')) throw named;
     const found = await bucket.find(attempt.key).catch((failure: unknown) => {
       if (isDomainError(failure)) throw new OutcomeUnknown(named);
       throw failure;
