@@ -81,6 +81,13 @@ describeWithClients().each(DATABASES)('locations of images on %s', (database) =>
       expect(body).toEqual([{ url: source.url, metadata: {} }]);
       const download = await fetch(`${deployment.apiUrls[1]}/v1/images/${id}`);
       expect(Buffer.from(await download.arrayBuffer()).equals(DATA)).toBe(true);
+      // From a server that knows no ranges.
+      const part = await fetch(`${deployment.apiUrls[1]}/v2/images/${id}/file`, {
+        headers: { range: 'bytes=1000000-1999999' },
+      });
+      expect(part.status).toBe(206);
+      const bytes = Buffer.from(await part.arrayBuffer());
+      expect(bytes.equals(DATA.subarray(1_000_000, 2_000_000))).toBe(true);
       const removed = await send('DELETE', `/${id}`);
       expect(removed.status).toBe(204);
     }

@@ -1,6 +1,6 @@
 import { DomainError } from '@glance/common';
 import type { Knex } from 'knex';
-import { allOf, isOneOf, selectRows, sql, sqlText, type Sql } from '../db/sql';
+import { isOneOf, selectRows, sql, sqlText, type Sql } from '../db/sql';
 import { sealedLengths, type TextCipher } from '../db/text-cipher';
 
 const ROWS_PER_STATEMENT = 1000;
@@ -47,29 +47,38 @@ export async function findSealedUrls(
   urls: readonly string[],
   condition: Sql,
 ): Promise<Set<string>> {
-  const found = new Set<string>();
-  const lengths = [...new Set(urls.flatMap(sealedLengths))];
-  const wanted = allOf([condition, IS_SEALED, isOneOf(sqlText('LENGTH(value)'), lengths)]);
-  for (let after = 0; urls.length > 0;) {
+  const [found, all] = [new Set<string>(), new Set(urls)];
+  const byText = groupBy(all, (url) => [url.toLowerCase()]);
+  const byLength = groupBy(all, sealedLengths);
+  const fits = isOneOf(sqlText('LENGTH(value)'), [...byLength.keys()]);
+  for (let after = 0; found.size < all.size;) {
     const rows = await selectRows<{ id: number; value: string }>(
       connection,
-      sql`SELECT id, value FROM image_locations WHERE id > ${after} AND ${wanted}
+      sql`SELECT id, value FROM image_locations
+        WHERE id > ${after} AND ${condition} AND ${IS_SEALED} AND ${fits}
         ORDER BY id LIMIT ${sqlText(String(ROWS_PER_STATEMENT))}`,
     );
     for (const { id, value } of rows) {
       after = id;
-      const url = openUrl(cipher, value)?.toLowerCase();
-      for (const each of urls) {
-        const isThis =
-          url === undefined
-            ? sealedLengths(each).includes(value.length)
-            : url === each.toLowerCase();
-        if (isThis) found.add(each);
-      }
+      const text = openUrl(cipher, value)?.toLowerCase();
+      const these = text === undefined ? byLength.get(value.length) : byText.get(text);
+      for (const url of these ?? []) found.add(url);
     }
-    if (rows.length < ROWS_PER_STATEMENT || found.size === urls.length) break;
+    if (rows.length < ROWS_PER_STATEMENT) break;
   }
   return found;
+}
+
+function groupBy<Key>(urls: Iterable<string>, keysOf: (url: string) => Key[]): Map<Key, string[]> {
+  const groups = new Map<Key, string[]>();
+  for (const url of urls) {
+    for (const key of keysOf(url)) {
+      const group = groups.get(key);
+      if (group) group.push(url);
+      else groups.set(key, [url]);
+    }
+  }
+  return groups;
 }
 
 function isUrl(value: string): boolean {
