@@ -7,7 +7,7 @@ const tseslint = require('typescript-eslint');
 const DIRECTIONS = {
   common: [],
   'service-kit': ['common'],
-  stores: ['common'],
+  stores: ['common', 'keystone-client'],
   'registry-client': ['common'],
   'keystone-client': [],
   'glance-registry': ['common', 'service-kit'],

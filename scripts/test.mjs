@@ -1,10 +1,12 @@
 // npm test: the whole suite, on SQLite and on a real MariaDB or MySQL.
 //   TEST_MYSQL_URL=mysql://user:password@host:port/   a server to use instead of a private one
 //   TEST_S3_URL=http://access:secret@host:port        an S3 server to use instead of a private one
+//   TEST_SWIFT_URL=http://user:key@host:port/auth/v1.0  a Swift to use instead of a private one
 //   npm test -- ARGS                                  passed on to jest
 import { spawnSync } from 'node:child_process';
 import { startMariadb } from './mariadb.mjs';
 import { startRadosGateway } from './rados-gateway.mjs';
+import { startSwift } from './swift.mjs';
 import { bin, ensureBuilt, ensureInstalled, requireNode, ROOT } from './workspace.mjs';
 
 requireNode();
@@ -31,6 +33,11 @@ if (!env.TEST_S3_URL) {
   gateway = await startRadosGateway();
   if (gateway) env.TEST_S3_URL = gateway.url;
 }
+let swift;
+if (!env.TEST_SWIFT_URL) {
+  swift = await startSwift();
+  if (swift) env.TEST_SWIFT_URL = swift.url;
+}
 
 let result;
 try {
@@ -40,6 +47,7 @@ try {
     stdio: 'inherit',
   });
 } finally {
+  await swift?.stop();
   await gateway?.stop();
   await database?.stop();
 }

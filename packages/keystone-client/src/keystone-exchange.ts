@@ -9,6 +9,8 @@ export interface KeystoneTls {
   /** PEM shown to a Keystone that asks for client certificates; comes together with `key`. */
   cert?: Buffer;
   key?: Buffer;
+  /** Any certificate will do: somebody in between can take the password. True unless set. */
+  rejectUnauthorized?: boolean;
 }
 
 export interface ExchangeOptions {
@@ -33,7 +35,7 @@ export interface KeystoneAnswer {
   body: unknown;
 }
 
-const NO_TLS = { ca: undefined, cert: undefined, key: undefined };
+const NO_TLS = { ca: undefined, cert: undefined, key: undefined, rejectUnauthorized: true };
 const MAX_SOCKETS = 32;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 

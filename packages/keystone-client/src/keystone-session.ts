@@ -15,6 +15,28 @@ export interface KeystoneSessionOptions extends Partial<Omit<ExchangeOptions, 'u
   userAgent: string;
   /** Told whenever the service's own user was refused: an operator has to act. */
   onRefusal?: (message: string) => void;
+  /** How long before its end a token is used no more: no request must outlive the one it has. */
+  renewBeforeMs?: number;
+}
+
+/** One service of the catalog (Identity API v3). */
+export interface CatalogService {
+  type: string;
+  endpoints: readonly CatalogEndpoint[];
+}
+
+export interface CatalogEndpoint {
+  interface: string;
+  region?: string | null;
+  region_id?: string | null;
+  url: string;
+}
+
+/** What a service needs to ask another one. */
+export interface ServiceAccess {
+  token: string;
+  /** Empty when the login is not for a project. */
+  catalog: readonly CatalogService[];
 }
 
 export interface KeystoneQuery {
@@ -24,13 +46,13 @@ export interface KeystoneQuery {
 
 interface ServiceToken {
   text: string;
+  catalog: readonly CatalogService[];
   /** Milliseconds since the epoch from which on it is not used any more. */
   renewAt: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_TRIES = 2;
-/** A request that is under way must not outlive the token that it was begun with. */
 const RENEW_BEFORE_MS = 60_000;
 /** A user whose password is wrong is not asked for at once again: Keystone may lock it. */
 const REFUSAL_PAUSE_MS = 5000;
@@ -71,14 +93,27 @@ export class KeystoneSession {
         url: url.href,
         headers: { ...headers, 'x-auth-token': token.text },
       });
-      // Revoked before its time, or Keystone has new keys: the next request logs in.
-      if (answer.status === 401 && this.token === token) this.token = undefined;
+      if (answer.status === 401) this.forget(token.text);
       return answer;
     };
     let answer = await ask();
     if (answer.status === 401) answer = await ask();
     if (answer.status >= 200 && answer.status < 300) return answer.body;
     throw failure(`GET ${this.baseUrl}${path}`, answer.status);
+  }
+
+  /**
+   * The token of this service's user, for a request to another service.
+   * @throws KeystoneError of any kind.
+   */
+  async access(): Promise<ServiceAccess> {
+    const { text, catalog } = await this.serviceToken();
+    return { token: text, catalog };
+  }
+
+  /** The token was refused before its time, as after Keystone got new keys: the next request logs in. */
+  forget(token: string): void {
+    if (this.token?.text === token) this.token = undefined;
   }
 
   /** Other certificates, from the next connection on. */
@@ -123,13 +158,33 @@ export class KeystoneSession {
     }
     const now = Date.now();
     const life = Math.max(0, login.value.token.expires_at.getTime() - now);
-    this.token = { text, renewAt: now + life - Math.min(RENEW_BEFORE_MS, life / 2) };
+    const { renewBeforeMs = RENEW_BEFORE_MS } = this.options;
+    const { catalog } = login.value.token;
+    this.token = { text, catalog, renewAt: now + life - Math.min(renewBeforeMs, life / 2) };
     return this.token;
   }
 }
 
-const LOGIN_ANSWER = Joi.object<{ token: { expires_at: Date } }>({
-  token: Joi.object({ expires_at: Joi.date().iso().required() }).unknown().required(),
+/** An odd entry of the catalog keeps nobody from logging in. */
+const PASSED_OVER = Joi.any().strip();
+const ENDPOINT = Joi.object({
+  interface: Joi.string().required(),
+  region: Joi.string().allow('', null),
+  region_id: Joi.string().allow('', null),
+  url: Joi.string().required(),
+});
+const SERVICE = Joi.object({
+  type: Joi.string().required(),
+  endpoints: Joi.array().items(ENDPOINT.unknown(), PASSED_OVER).default([]),
+});
+
+const LOGIN_ANSWER = Joi.object<{ token: { expires_at: Date; catalog: CatalogService[] } }>({
+  token: Joi.object({
+    expires_at: Joi.date().iso().required(),
+    catalog: Joi.array().items(SERVICE.unknown(), PASSED_OVER).default([]),
+  })
+    .unknown()
+    .required(),
 })
   .unknown()
   .required();

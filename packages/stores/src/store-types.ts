@@ -2,6 +2,7 @@ import { filesystemStore } from './drivers/filesystem/filesystem-driver';
 import { httpStore } from './drivers/http/http-driver';
 import { memoryStore } from './drivers/memory/memory-driver';
 import { s3Store } from './drivers/s3/s3-driver';
+import { swiftStore } from './drivers/swift/swift-driver';
 import type { StoreType } from './store-driver';
 
 export type StoreTypes = Readonly<Record<string, StoreType>>;
@@ -13,4 +14,5 @@ export const STORE_TYPES: StoreTypes = {
   http: httpStore,
   memory: memoryStore,
   s3: s3Store,
+  swift: swiftStore,
 };

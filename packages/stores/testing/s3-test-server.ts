@@ -1,8 +1,8 @@
-import net from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { describe } from '@jest/globals';
 import { S3 } from '@aws-sdk/client-s3';
 import type { StoreOptions } from '../src/store-options';
+import { Relay } from './relay';
 
 /** `http://ACCESS:SECRET@HOST:PORT` of a real S3 server; `npm test` starts one where it can. */
 export const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
@@ -22,29 +22,14 @@ const SHARED_BUCKET = `test-${randomUUID()}`;
 /** An empty bucket on the real server, behind a relay that can be taken away. */
 export class TestBucket {
   readonly name: string;
-  private readonly relay: net.Server;
-  private readonly sockets = new Set<net.Socket>();
 
   private constructor(
     readonly client: S3,
     readonly server: URL,
     private readonly shared: boolean,
+    private readonly relay: Relay,
   ) {
     this.name = shared ? SHARED_BUCKET : `test-${randomUUID()}`;
-    this.relay = net.createServer((near) => {
-      const far = net.connect(Number(server.port), server.hostname);
-      for (const socket of [near, far]) {
-        this.sockets.add(socket);
-        socket.setNoDelay(true);
-        socket.on('error', () => undefined);
-        socket.on('close', () => {
-          this.sockets.delete(socket);
-          near.destroy();
-          far.destroy();
-        });
-      }
-      near.pipe(far).pipe(near);
-    });
   }
 
   /** @param missing it is not there, and is not that of other tests. */
@@ -56,20 +41,15 @@ export class TestBucket {
       forcePathStyle: true,
       credentials: { accessKeyId: server.username, secretAccessKey: server.password },
     });
-    const bucket = new TestBucket(client, server, !missing);
-    await new Promise<void>((resolve) => bucket.relay.listen(0, '127.0.0.1', resolve));
+    const bucket = new TestBucket(client, server, !missing, await Relay.start(server));
     if (!missing) await client.createBucket({ Bucket: bucket.name });
     return bucket;
-  }
-
-  get port(): number {
-    return (this.relay.address() as net.AddressInfo).port;
   }
 
   /** For a store on it. */
   get options(): StoreOptions {
     return {
-      s3_store_host: `127.0.0.1:${this.port}`,
+      s3_store_host: this.relay.host,
       s3_store_access_key: this.server.username,
       s3_store_secret_key: this.server.password,
       s3_store_bucket: this.name,
@@ -96,11 +76,8 @@ export class TestBucket {
   }
 
   /** Nobody answers any more, and running requests break off. */
-  async takeAway(): Promise<void> {
-    if (!this.relay.listening) return;
-    const closed = new Promise((resolve) => this.relay.close(resolve));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
+  takeAway(): Promise<void> {
+    return this.relay.takeAway();
   }
 
   async dispose(): Promise<void> {

@@ -34,11 +34,11 @@ describe('[glance_store]', () => {
   });
 
   it("starts with an operator's file that names stores this release does not have", () => {
-    const { stores } = settings('--glance-store-stores=file,rbd,swift');
+    const { stores } = settings('--glance-store-stores=file,cinder,vmware');
     expect(stores.map(({ id }) => id)).toEqual(['file']);
     expect(warnings).toEqual([
-      '[glance_store] stores: this release has no rbd store; images in it are not served',
-      '[glance_store] stores: this release has no swift store; images in it are not served',
+      '[glance_store] stores: this release has no cinder store; images in it are not served',
+      '[glance_store] stores: this release has no vmware store; images in it are not served',
     ]);
   });
 

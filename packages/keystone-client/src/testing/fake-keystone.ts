@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { KeystoneSessionOptions } from '../keystone-session';
+import type { CatalogService, KeystoneSessionOptions } from '../keystone-session';
 import type { AccessRule } from '../validated-token';
 
 export interface FakeToken {
@@ -33,6 +33,10 @@ export class FakeKeystone {
   hangs = false;
   password = 'secret';
   serviceTokenLifeMs = 3_600_000;
+  /** Text of the token that a login gives out; a new one each time unless set. */
+  serviceTokenText: (() => string) | undefined;
+  /** Where the other services are. */
+  catalog: CatalogService[] = [];
   /** Further routes, by path below `/v3`. */
   readonly routes = new Map<string, Handler>();
   private readonly tokens = new Map<string, FakeToken & { expiresAt: number }>();
@@ -125,11 +129,11 @@ export class FakeKeystone {
     this.lastLogin = body;
     const { password, application_credential: credential } = body.auth.identity;
     if ((password?.user.password ?? credential?.secret) !== this.password) return { status: 401 };
-    this.serviceToken = `service-token-${this.logins}`;
+    this.serviceToken = this.serviceTokenText?.() ?? `service-token-${this.logins}`;
     const expires_at = new Date(Date.now() + this.serviceTokenLifeMs).toISOString();
     return {
       status: 201,
-      body: { token: { expires_at } },
+      body: { token: { expires_at, catalog: this.catalog } },
       headers: { 'x-subject-token': this.serviceToken },
     };
   }

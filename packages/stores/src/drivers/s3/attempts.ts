@@ -1,42 +1,13 @@
+import { ageOf, MARK_PREFIX, ownKey, parseMark } from '../../remote/unfinished-marks';
+import type { Attempt } from '../../remote/unfinished-marks';
 import { parseBlobName } from '../../store-driver';
 import type { UnfinishedBlob, UnfinishedFate, UploadName } from '../../store-driver';
 import type { MultipartUpload, S3Bucket } from './s3-bucket';
 
-/**
- * An empty object below this prefix says that an attempt is not settled. S3 renames nothing, so an
- * attempt writes to its final key; the mark is there before any of its bytes and goes after all else,
- * so that whoever dies in between is followed by a sweep.
- */
-const PREFIX = 'glance-unfinished/';
-/** Marks an attempt that writes to the plain key of the image. */
-const PLAIN = '.plain';
-
-/** An attempt, with the key that it writes to. */
-export interface Attempt extends UploadName {
-  key: string;
-}
-
-export function ownKey({ imageId, uploadId }: UploadName): string {
-  return `${imageId}.${uploadId}`;
-}
-
-export function markOf(attempt: Attempt): string {
-  return `${PREFIX}${ownKey(attempt)}${attempt.key === attempt.imageId ? PLAIN : ''}`;
-}
-
-function parseMark(mark: string): Attempt | undefined {
-  const name = mark.slice(PREFIX.length);
-  const plain = name.endsWith(PLAIN);
-  const parsed = parseBlobName(plain ? name.slice(0, -PLAIN.length) : name);
-  if (parsed?.uploadId === undefined) return undefined;
-  const { imageId, uploadId } = parsed;
-  return { imageId, uploadId, key: plain ? imageId : ownKey({ imageId, uploadId }) };
-}
-
 /** Attempts that are marked, and multipart uploads whose key tells of an attempt without a mark. */
 export async function listAttempts(bucket: S3Bucket): Promise<UnfinishedBlob[]> {
   const attempts = new Map<string, Attempt & { begun: Date }>();
-  for await (const { key: mark, modified } of bucket.list(PREFIX)) {
+  for await (const { key: mark, modified } of bucket.list(MARK_PREFIX)) {
     const attempt = parseMark(mark);
     if (attempt) attempts.set(ownKey(attempt), { ...attempt, begun: modified });
   }
@@ -63,7 +34,7 @@ export async function removeAttempt(
   fate: UnfinishedFate,
 ): Promise<void> {
   const marks: { mark: string; attempt: Attempt }[] = [];
-  for await (const { key: mark } of bucket.list(`${PREFIX}${ownKey(name)}`)) {
+  for await (const { key: mark } of bucket.list(`${MARK_PREFIX}${ownKey(name)}`)) {
     const attempt = parseMark(mark);
     if (attempt) marks.push({ mark, attempt });
   }
@@ -86,10 +57,6 @@ export async function abortMultiparts(bucket: S3Bucket, key: string): Promise<vo
   for (const multipart of await bucket.listMultiparts(key)) {
     if (multipart.key === key) await bucket.abortMultipart(multipart);
   }
-}
-
-export function ageOf(time: Date): number {
-  return Math.max(0, (Date.now() - time.getTime()) / 1000);
 }
 
 async function measure(

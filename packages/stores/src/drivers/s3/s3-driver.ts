@@ -19,7 +19,8 @@ import type {
   UploadName,
 } from '../../store-driver';
 import type { StoreOptions } from '../../store-options';
-import { ageOf, listAttempts, removeAttempt } from './attempts';
+import { ageOf } from '../../remote/unfinished-marks';
+import { listAttempts, removeAttempt } from './attempts';
 import { PART_MEMORY } from './part-memory';
 import { S3Bucket } from './s3-bucket';
 import { S3Connection, type S3Timeouts } from './s3-connection';

@@ -1,9 +1,6 @@
 import { Readable, type Writable } from 'node:stream';
-import { storeUnavailable } from '../../store-errors';
+import { writeChunk } from '../../remote/write-chunk';
 import type { ByteSource } from '../../store-driver';
-
-/** Within which the server must take a chunk. */
-const WRITE_MS = 60_000;
 
 /**
  * A source of known size as the body of one request, without a copy of its bytes: a chunk is asked
@@ -47,7 +44,7 @@ export class StreamedBody extends Readable {
   }
 
   private async sendTo(request: Writable): Promise<void> {
-    for await (const chunk of this.chunks) await write(request, chunk);
+    for await (const chunk of this.chunks) await writeChunk(request, chunk);
     request.end();
   }
 
@@ -75,24 +72,4 @@ export class StreamedBody extends Readable {
   private fail(error: unknown): void {
     this.failure ??= error as Error;
   }
-}
-
-/** Resolves when the stream needs the chunk no longer. */
-function write(stream: Writable, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      done(storeUnavailable(new Error(`the S3 server took no bytes for ${WRITE_MS / 1000} s`)));
-    }, WRITE_MS);
-    const onClose = (): void => {
-      done(storeUnavailable(new Error('the S3 server ended the connection')));
-    };
-    const done = (error?: Error | null): void => {
-      clearTimeout(timer);
-      stream.off('close', onClose);
-      if (error) reject(error);
-      else resolve();
-    };
-    stream.once('close', onClose);
-    stream.write(chunk, done);
-  });
 }

@@ -1,8 +1,9 @@
 import { isDomainError } from '@glance/common';
+import { markOf, ownKey } from '../../remote/unfinished-marks';
+import type { Attempt } from '../../remote/unfinished-marks';
 import { storeDuplicate } from '../../store-errors';
 import type { AddRequest } from '../../store-driver';
-import { abortMultiparts, markOf, ownKey, removeBlob } from './attempts';
-import type { Attempt } from './attempts';
+import { abortMultiparts, removeBlob } from './attempts';
 import { partBytesAt, uploadParts } from './multipart-upload';
 import type { PartMemory } from './part-memory';
 import { PartReader } from './part-reader';
