@@ -109,15 +109,7 @@ log_address = ${directory}/no-syslog
 `;
   const storage = (name) =>
     `${common(name)}pipeline = ${name}-server\n[app:${name}-server]\nuse = egg:swift#${name}\n`;
-  const filters = [
-    'catch_errors',
-    'proxy_logging',
-    'listing_formats',
-    'bulk',
-    'copy',
-    'slo',
-    'dlo',
-  ];
+  const filters = ['catch_errors', 'proxy_logging', 'listing_formats', 'bulk', 'copy', 'slo'];
   return {
     'swift.conf': `[swift-hash]
 swift_hash_path_suffix = throwaway
@@ -137,6 +129,10 @@ account_autocreate = true
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:${ports.cache}
+# Segments after the tenth come one a second otherwise; those of tests are small.
+[filter:dlo]
+use = egg:swift#dlo
+rate_limit_after_segment = 10000
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = ${key} .admin

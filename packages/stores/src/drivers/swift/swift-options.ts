@@ -129,7 +129,7 @@ export const SWIFT_OPTIONS = {
     minimum: 1,
     default: 200,
     description:
-      'Units of 1 024 000 bytes of a segment. The segments of an image that would need more than 10000 are larger.',
+      'Units of 1 024 000 bytes of a segment. Small ones make slow downloads: Swift sends those after the tenth one a second unless its rate_limit_after_segment says otherwise. The segments of an image that would need more than 10000 are larger.',
   },
   swift_store_create_container_on_put: {
     kind: 'boolean',
