@@ -2,8 +2,10 @@
 //   TEST_MYSQL_URL=mysql://user:password@host:port/   a server to use instead of a private one
 //   TEST_S3_URL=http://access:secret@host:port        an S3 server to use instead of a private one
 //   TEST_SWIFT_URL=http://user:key@host:port/auth/v1.0  a Swift to use instead of a private one
+//   TEST_CEPH_CONF=/path/ceph.conf                    a throw-away Ceph cluster to use instead of a private one
 //   npm test -- ARGS                                  passed on to jest
 import { spawnSync } from 'node:child_process';
+import { startCephCluster } from './ceph-cluster.mjs';
 import { startMariadb } from './mariadb.mjs';
 import { startRadosGateway } from './rados-gateway.mjs';
 import { startSwift } from './swift.mjs';
@@ -28,10 +30,13 @@ if (!env.TEST_MYSQL_URL) {
 }
 
 // Tests that need it say so themselves, aloud, and fail in CI.
-let gateway;
-if (!env.TEST_S3_URL) {
-  gateway = await startRadosGateway();
-  if (gateway) env.TEST_S3_URL = gateway.url;
+let ceph;
+if (!env.TEST_S3_URL || !env.TEST_CEPH_CONF) {
+  ceph = await startCephCluster();
+  if (ceph) {
+    env.TEST_CEPH_CONF ||= ceph.conf;
+    env.TEST_S3_URL ||= (await startRadosGateway(ceph)) ?? '';
+  }
 }
 let swift;
 if (!env.TEST_SWIFT_URL) {
@@ -48,7 +53,7 @@ try {
   });
 } finally {
   await swift?.stop();
-  await gateway?.stop();
+  await ceph?.stop();
   await database?.stop();
 }
 process.exit(result?.status ?? 1);

@@ -99,7 +99,7 @@ export function parseBlobName(name: string): Pick<StoredBlob, 'imageId' | 'uploa
 /** A visible blob under a name that this service, or upstream, gives to blobs. */
 export interface StoredBlob {
   locationUrl: string;
-  /** `<image id>` or `<image id>.<upload id>`: the last part of the location. */
+  /** `<image id>` or `<image id>.<upload id>`: a part of the location, in most stores the last. */
   name: string;
   imageId: string;
   /** Of the attempt that the name tells of; undefined for the plain name. */

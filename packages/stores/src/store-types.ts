@@ -1,6 +1,7 @@
 import { filesystemStore } from './drivers/filesystem/filesystem-driver';
 import { httpStore } from './drivers/http/http-driver';
 import { memoryStore } from './drivers/memory/memory-driver';
+import { rbdStore } from './drivers/rbd/rbd-driver';
 import { s3Store } from './drivers/s3/s3-driver';
 import { swiftStore } from './drivers/swift/swift-driver';
 import type { StoreType } from './store-driver';
@@ -13,6 +14,7 @@ export const STORE_TYPES: StoreTypes = {
   filesystem: filesystemStore,
   http: httpStore,
   memory: memoryStore,
+  rbd: rbdStore,
   s3: s3Store,
   swift: swiftStore,
 };

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { startCephCluster } from '../../ceph-cluster.mjs';
 import { startRadosGateway } from '../../rados-gateway.mjs';
 import { prepareServices } from '../deployment.mjs';
 import { removeImage, reserveByV2, uploadByV2, v1Download, v2Upload } from '../image-calls.mjs';
@@ -118,10 +119,11 @@ ${sections.join('')}`;
 /** A RADOS gateway over a cluster in memory, and rclone. */
 async function startS3(resources) {
   const rclone = findProgram('rclone');
-  const gateway = rclone && (await startRadosGateway());
-  if (!gateway) return { id: 's3', lacking: 'rclone radosgw ceph-mon ceph-osd ceph-common' };
-  resources.own(gateway.stop);
-  const { host, origin, username, password } = new URL(gateway.url);
+  const cluster = rclone && (await startCephCluster());
+  if (cluster) resources.own(() => cluster.stop());
+  const gatewayUrl = cluster && (await startRadosGateway(cluster));
+  if (!gatewayUrl) return { id: 's3', lacking: 'rclone radosgw ceph-mon ceph-osd ceph-common' };
+  const { host, origin, username, password } = new URL(gatewayUrl);
   const remote = 'bench:bench/by-client';
   return {
     id: 's3',

@@ -16,8 +16,9 @@ const HOLDS_DATA = sqlText("(status <> 'deleted' OR deleted = 0)");
 /**
  * The names of those blobs that are, or may be, of an image. In doubt a blob has an owner:
  *
- * - Locations are compared by their last part, because the directory of an adopted database may be
- *   spelled in another way. A directory of another store with the same name counts, too.
+ * - Locations are compared by each of their parts, because the directory of an adopted database may
+ *   be spelled in another way. A directory of another store with the same name counts, too. The name
+ *   is the last part in most stores; in RBD the snapshot follows, and the cluster may be missing.
  * - A location that cannot be decrypted (`metadata_encryption_key`) may be any.
  * - While an upload is not ended, its blob has no location yet. Upstream's uploads have no lease.
  */
@@ -53,17 +54,15 @@ export async function findOwned(
   );
 
   const owners = new Set(uploading);
-  const lastParts = new Set<string>();
+  const parts = new Set<string>();
   for (const { image_id: imageId, value } of ownLocations) {
     const url = openUrl(cipher, value);
     if (url === undefined) owners.add(imageId.toLowerCase());
-    else lastParts.add(`${imageId}/${url.split('/').at(-1) ?? ''}`.toLowerCase());
+    else for (const part of url.split('/')) parts.add(`${imageId}/${part}`.toLowerCase());
   }
   const exact = new Set(exactLocations);
   const isOwned = ({ name, imageId, locationUrl }: BlobToJudge): boolean =>
-    owners.has(imageId) ||
-    lastParts.has(`${imageId}/${name}`) ||
-    exact.has(locationUrl.toLowerCase());
+    owners.has(imageId) || parts.has(`${imageId}/${name}`) || exact.has(locationUrl.toLowerCase());
   const left = blobs.filter((blob) => !isOwned(blob)).map(({ locationUrl }) => locationUrl);
   const sealed = await findSealedUrls(connection, cipher, left, HOLDS_DATA);
   return new Set(

@@ -35,6 +35,8 @@ describeEachDatabase('the judgement of blobs', (current) => {
     ['another directory', (id: string) => `file:///old/images/${id}`],
     ['another scheme', (id: string) => `filesystem:///new/images/${id}`],
     ['doubled slashes', (id: string) => `file:////new//images//${id}`],
+    ['a snapshot behind it', (id: string) => `rbd://another/images/${id}/snap`],
+    ['no cluster', (id: string) => `rbd://${id}`],
     ['upper case', (id: string) => `file:///new/images/${id.toUpperCase()}`],
     ['encryption', () => 'TJk3Uq0vYpZc5b8d1n+/fWQ=='],
   ])('knows the owner through %s', async (_, spelled) => {

@@ -1,8 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { partBytesAt } from './multipart-upload';
 import { PartMemory } from './part-memory';
-
-const GIB = 1024 ** 3;
 
 /** Takes, and tells when it has. */
 function taking(memory: PartMemory, sizeBytes: number, signal?: AbortSignal) {
@@ -50,6 +47,16 @@ describe('the memory of parts', () => {
     expect(next.buffer).toHaveLength(1);
   });
 
+  it('is exceeded rather than waited for endlessly', async () => {
+    const memory = new PartMemory(100, 20);
+    const hung = await memory.take(90);
+    const started = [30, 40].map((size) => memory.take(size));
+    expect((await Promise.all(started)).map(({ length }) => length)).toEqual([30, 40]);
+    expect(memory.usedBytes).toBe(160);
+    memory.giveBack(hung);
+    expect(memory.takeMore(30)).toHaveLength(30);
+  });
+
   it('is not waited for after an abort', async () => {
     const memory = new PartMemory(100);
     const first = await memory.take(60);
@@ -65,23 +72,5 @@ describe('the memory of parts', () => {
     memory.giveBack(next.buffer!);
     expect(memory.usedBytes).toBe(0);
     await expect(memory.take(1, controller.signal)).rejects.toBe(reason);
-  });
-});
-
-describe('the sizes of parts', () => {
-  function reach(expected?: number): number {
-    let sum = 0;
-    for (let index = 0; index < 10_000; index += 1) sum += partBytesAt(index, 5, expected);
-    return sum;
-  }
-
-  it('reach the largest object, whether its size is known or not', () => {
-    expect(reach()).toBeGreaterThan(5 * 1024 * GIB);
-    expect(reach(5 * 1024 * GIB)).toBeGreaterThanOrEqual(5 * 1024 * GIB);
-  });
-
-  it('begin with 5 MiB where it is not', () => {
-    expect(partBytesAt(0, 10 * 1024 ** 2)).toBe(5 * 1024 ** 2);
-    expect(partBytesAt(0, 10 * 1024 ** 2, 1)).toBe(10 * 1024 ** 2);
   });
 });

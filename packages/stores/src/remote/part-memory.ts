@@ -1,6 +1,12 @@
 /** What the parts of all uploads of a process may have. */
 const SHARED_BYTES = 64 * 1024 * 1024;
 
+/**
+ * An upload waits no longer for its first part: what holds the memory is then a store that hangs or
+ * a client that dawdles, and others must not wait for those.
+ */
+const PATIENCE_MS = 5000;
+
 /** Kept for the next upload. */
 const MAX_SPARE = 2;
 
@@ -11,16 +17,18 @@ interface Waiting {
 
 /**
  * The memory of parts on their way, one for the process. A part can be repeated only while its
- * bytes are here. Who has none waits for one in the order of asking, and holds nothing meanwhile, so
- * that nobody waits for ever: each upload that has a part can send it without another. A part larger
- * than everything there is gets it alone.
+ * bytes are here. Who has none waits for one in the order of asking, holds nothing meanwhile, and gets
+ * one beyond the limit in the end. A part larger than everything there is may have it alone.
  */
 export class PartMemory {
   private used = 0;
   private spare: Buffer[] = [];
   private readonly waiting: Waiting[] = [];
 
-  constructor(private readonly limitBytes = SHARED_BYTES) {}
+  constructor(
+    private readonly limitBytes = SHARED_BYTES,
+    private readonly patienceMs = PATIENCE_MS,
+  ) {}
 
   /** Of buffers that were taken and not given back. */
   get usedBytes(): number {
@@ -39,16 +47,25 @@ export class PartMemory {
       const entry: Waiting = {
         sizeBytes,
         grant: (granted) => {
+          clearTimeout(timer);
           signal?.removeEventListener('abort', giveUp);
           resolve(granted);
         },
       };
-      const giveUp = (): void => {
+      const leave = (): void => {
+        clearTimeout(timer);
         this.waiting.splice(this.waiting.indexOf(entry), 1);
+      };
+      const giveUp = (): void => {
+        leave();
         reject(signal?.reason as Error);
         // The next may want less.
         this.grantWaiting();
       };
+      const timer = setTimeout(() => {
+        leave();
+        entry.grant(this.allocate(sizeBytes));
+      }, this.patienceMs);
       signal?.addEventListener('abort', giveUp, { once: true });
       this.waiting.push(entry);
     });
