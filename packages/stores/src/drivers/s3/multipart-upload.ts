@@ -1,5 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import type { PartMemory } from '../../remote/part-memory';
+import type { PartMemory } from './part-memory';
 import type { PartReader } from './part-reader';
 import type { S3Bucket } from './s3-bucket';
 

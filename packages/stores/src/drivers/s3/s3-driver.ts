@@ -21,7 +21,7 @@ import type {
 import type { StoreOptions } from '../../store-options';
 import { ageOf } from '../../remote/unfinished-marks';
 import { listAttempts, removeAttempt } from './attempts';
-import { PART_MEMORY } from '../../remote/part-memory';
+import { PART_MEMORY } from './part-memory';
 import { S3Bucket } from './s3-bucket';
 import { S3Connection, type S3Timeouts } from './s3-connection';
 import { bucketMissing, isNotFound, statusOf, toStoreError } from './s3-errors';

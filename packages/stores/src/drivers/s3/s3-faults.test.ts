@@ -11,7 +11,7 @@ import type { AddedBlob } from '../../store-driver';
 import type { StoreOptions } from '../../store-options';
 import { S3FaultGate, type S3Request } from '../../../testing/s3-fault-gate';
 import { describeWithS3, SERVER_URL, TestBucket } from '../../../testing/s3-test-server';
-import { PART_MEMORY } from '../../remote/part-memory';
+import { PART_MEMORY } from './part-memory';
 import { S3Driver } from './s3-driver';
 
 /** Of two parts, or of one request. */

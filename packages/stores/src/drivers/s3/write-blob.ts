@@ -5,7 +5,7 @@ import { storeDuplicate } from '../../store-errors';
 import type { AddRequest } from '../../store-driver';
 import { abortMultiparts, removeBlob } from './attempts';
 import { partBytesAt, uploadParts } from './multipart-upload';
-import type { PartMemory } from '../../remote/part-memory';
+import type { PartMemory } from './part-memory';
 import { PartReader } from './part-reader';
 import type { S3Bucket } from './s3-bucket';
 import { isTaken, statusOf, toStoreError } from './s3-errors';

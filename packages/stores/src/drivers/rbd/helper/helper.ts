@@ -1,8 +1,8 @@
 import { parseBlobName } from '../../../store-driver';
-import { PartMemory } from '../../../remote/part-memory';
 import { SNAPSHOT } from '../protocol';
 import type { RbdCall, RbdCalls, RbdConnection, RbdFailure } from '../protocol';
 import { listAttempts, removeAttempt } from './attempts';
+import { ChunkMemory } from './chunk-memory';
 import { Cluster, ConfigurationMistake, PoolMissing } from './cluster';
 import { describe, listNames, removeImage } from './images';
 import { removeMarks } from './marks';
@@ -30,7 +30,7 @@ export class Helper {
   private connecting: Promise<Cluster> | undefined;
   private readonly uploads = new Map<number, Upload>();
   private readonly readers = new Map<number, Reader>();
-  private readonly memory = new PartMemory();
+  private readonly memory = new ChunkMemory();
   private lastNumber = 0;
 
   private readonly handlers: Handlers = {

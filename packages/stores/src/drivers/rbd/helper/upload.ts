@@ -1,7 +1,7 @@
-import type { PartMemory } from '../../../remote/part-memory';
 import { SNAPSHOT } from '../protocol';
 import type { UploadRequest } from '../protocol';
 import { removeAttempt, UPLOAD_KEY } from './attempts';
+import type { ChunkMemory } from './chunk-memory';
 import { exists } from './images';
 import { ownName, putMark } from './marks';
 import type { Attempt } from './marks';
@@ -31,7 +31,7 @@ export class Upload {
   private constructor(
     private readonly io: Handle,
     readonly attempt: Attempt,
-    private readonly memory: PartMemory,
+    private readonly memory: ChunkMemory,
     private readonly partBytes: number,
     { sizeBytes = 0, thin }: UploadRequest,
   ) {
@@ -41,7 +41,7 @@ export class Upload {
   }
 
   /** @throws CephError: EEXIST when both names are taken. */
-  static async begin(io: Handle, memory: PartMemory, request: UploadRequest): Promise<Upload> {
+  static async begin(io: Handle, memory: ChunkMemory, request: UploadRequest): Promise<Upload> {
     const { imageId, uploadId, order } = request;
     const names = [...(request.firstAttempt ? [imageId] : []), ownName(request)];
     for (const image of names) {
