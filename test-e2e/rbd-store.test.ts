@@ -1,25 +1,23 @@
-import { execFile } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
 import http from 'node:http';
+import { CephCluster, withCeph } from './support/ceph-cluster';
 import { Deployment, eventually, stopService } from './support/deployment';
 
 jest.setTimeout(120_000);
 
-const run = promisify(execFile);
 const MIB = 1024 * 1024;
-const CONF = process.env['TEST_CEPH_CONF'] ?? '';
 /** Objects that a pool keeps when its images are gone. */
 const LASTING = ['rbd_directory', 'rbd_info', 'rbd_trash', 'rbd_children', 'glance_unfinished'];
 
-(CONF === '' ? withoutCluster() : describe)('images in RBD', () => {
+withCeph(describe)('images in RBD', () => {
+  const cluster = new CephCluster();
   const pool = `e2e-${randomUUID()}`;
   let fsid: string;
   let deployment: Deployment;
 
   beforeAll(async () => {
-    await ceph('osd', 'pool', 'create', pool);
-    fsid = (await ceph('fsid')).trim();
+    await cluster.createPool(pool);
+    fsid = (await cluster.run('ceph', 'fsid')).trim();
     deployment = await Deployment.start({
       database: 'sqlite',
       api: {
@@ -27,7 +25,7 @@ const LASTING = ['rbd_directory', 'rbd_info', 'rbd_trash', 'rbd_children', 'glan
         glance_store: [
           'stores = file,rbd',
           'default_store = rbd',
-          `rbd_store_ceph_conf = ${CONF}`,
+          `rbd_store_ceph_conf = ${cluster.conf}`,
           'rbd_store_user = glance',
           `rbd_store_pool = ${pool}`,
           'rbd_store_chunk_size = 4',
@@ -39,23 +37,16 @@ const LASTING = ['rbd_directory', 'rbd_info', 'rbd_trash', 'rbd_children', 'glan
 
   afterAll(async () => {
     await deployment.stop();
-    await ceph('osd', 'pool', 'delete', pool, pool, '--yes-i-really-really-mean-it');
+    await cluster.deletePool(pool);
   });
 
-  async function ceph(...args: string[]): Promise<string> {
-    return (await run('ceph', ['-c', CONF, ...args])).stdout;
-  }
-
-  async function rados(...args: string[]): Promise<string[]> {
-    const { stdout } = await run('rados', ['-c', CONF, '-p', pool, ...args]);
-    return stdout.split('\n').filter((line) => line !== '');
-  }
+  const rados = (...args: string[]): Promise<string[]> =>
+    cluster.lines('rados', '-p', pool, ...args);
 
   /** Names of images, and of uploads that are not recorded. */
   async function contents(): Promise<{ images: string[]; marks: string[]; others: string[] }> {
     const objects = (await rados('ls')).filter((name) => !name.startsWith('rbd_id.'));
-    const { stdout } = await run('rbd', ['-c', CONF, 'ls', pool]);
-    const images = stdout.split('\n').filter((line) => line !== '');
+    const images = await cluster.imagesIn(pool);
     const marks = objects.includes('glance_unfinished')
       ? await rados('listomapkeys', 'glance_unfinished')
       : [];
@@ -135,12 +126,12 @@ const LASTING = ['rbd_directory', 'rbd_info', 'rbd_trash', 'rbd_children', 'glan
   it('does not delete an image that a volume was cloned from', async () => {
     const id = await newImage();
     expect(await upload(fileOf(id), randomBytes(MIB))).toBe(204);
-    await run('rbd', ['-c', CONF, 'clone', `${pool}/${id}@snap`, `${pool}/volume`]);
+    await cluster.run('rbd', 'clone', `${pool}/${id}@snap`, `${pool}/volume`);
     const url = `${deployment.apiUrl}/v2/images/${id}`;
     expect((await fetch(url, { method: 'DELETE' })).status).toBe(409);
     expect(await (await fetch(url)).json()).toMatchObject({ status: 'active' });
     expect((await fetch(fileOf(id))).status).toBe(200);
-    await run('rbd', ['-c', CONF, 'rm', '--no-progress', `${pool}/volume`]);
+    await cluster.run('rbd', 'rm', '--no-progress', `${pool}/volume`);
     expect((await fetch(url, { method: 'DELETE' })).status).toBe(204);
     expect(await contents()).toEqual(EMPTY);
   });
@@ -182,11 +173,3 @@ const LASTING = ['rbd_directory', 'rbd_info', 'rbd_trash', 'rbd_children', 'glan
     });
   });
 });
-
-/** Skipped, aloud, and an error in CI. */
-function withoutCluster(): jest.Describe {
-  const text = 'NO CEPH CLUSTER (TEST_CEPH_CONF): images in RBD are not tested, SKIPPED';
-  if (process.env['CI'] !== undefined) throw new Error(text);
-  process.stderr.write(`\n${text}\n\n`);
-  return describe.skip;
-}

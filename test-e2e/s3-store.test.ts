@@ -1,28 +1,21 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
-import { S3 } from '@aws-sdk/client-s3';
 import { Deployment, eventually, stopService } from './support/deployment';
 import { plantSecret } from './support/leak-gate';
+import { S3Server, withS3 } from './support/s3-server';
 
 jest.setTimeout(120_000);
 
 const MIB = 1024 * 1024;
-const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
 
-(SERVER_URL === '' ? withoutServer() : describe)('images in S3', () => {
+withS3(describe)('images in S3', () => {
   const bucket = `e2e-${randomUUID()}`;
-  const server = new URL(SERVER_URL === '' ? 'http://unset' : SERVER_URL);
+  const server = new S3Server();
+  const s3 = server.connect();
   let deployment: Deployment;
-  let s3: S3;
 
   beforeAll(async () => {
-    plantSecret('the secret key of the store', server.password);
-    s3 = new S3({
-      endpoint: server.origin,
-      region: 'us-east-1',
-      forcePathStyle: true,
-      credentials: { accessKeyId: server.username, secretAccessKey: server.password },
-    });
+    plantSecret('the secret key of the store', server.secretKey);
     deployment = await Deployment.start({
       database: 'sqlite',
       api: {
@@ -31,8 +24,8 @@ const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
           'stores = file,s3',
           'default_store = s3',
           `s3_store_host = ${server.host}`,
-          `s3_store_access_key = ${server.username}`,
-          `s3_store_secret_key = ${server.password}`,
+          `s3_store_access_key = ${server.accessKey}`,
+          `s3_store_secret_key = ${server.secretKey}`,
           `s3_store_bucket = ${bucket}`,
           's3_store_create_bucket_on_put = true',
           's3_store_large_object_chunk_size = 5',
@@ -44,17 +37,11 @@ const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
 
   afterAll(async () => {
     await deployment.stop();
-    for (const Key of await contents()) await s3.deleteObject({ Bucket: bucket, Key });
-    await s3.deleteBucket({ Bucket: bucket });
+    await server.removeBucket(bucket, s3);
     s3.destroy();
   });
 
-  /** Keys of objects, and multipart uploads that were not ended. */
-  async function contents(): Promise<string[]> {
-    const { Contents = [] } = await s3.listObjectsV2({ Bucket: bucket });
-    const { Uploads = [] } = await s3.listMultipartUploads({ Bucket: bucket });
-    return [...Contents.map(({ Key }) => Key!), ...Uploads.map(({ Key }) => `unfinished ${Key!}`)];
-  }
+  const contents = (): Promise<string[]> => server.contentsOf(bucket, s3);
 
   async function newImage(): Promise<string> {
     const answer = await fetch(`${deployment.apiUrl}/v2/images`, {
@@ -148,11 +135,3 @@ const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
     });
   });
 });
-
-/** Skipped, aloud, and an error in CI. */
-function withoutServer(): jest.Describe {
-  const text = 'NO S3 SERVER (TEST_S3_URL): images in S3 are not tested, SKIPPED';
-  if (process.env['CI'] !== undefined) throw new Error(text);
-  process.stderr.write(`\n${text}\n\n`);
-  return describe.skip;
-}

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import type { PartMemory } from './part-memory';
 import type { PartReader } from './part-reader';
@@ -45,6 +46,8 @@ export async function uploadParts(
   const parts: CompletedPart[] = [];
   const running = new Set<Promise<void>>();
   const stop = new AbortController();
+  // All parts on their way listen, however many are configured.
+  setMaxListeners(0, stop.signal);
   // The first failure is the reason of it.
   const fail = (error: unknown): void => {
     stop.abort(error);
