@@ -35,7 +35,7 @@ Measures the built services on this machine, as ratios within one run; prints a 
   --directory DIR   where images are stored: its file system is measured (default: the system's temporary directory)
   --json FILE       writes the rows with all their numbers
 Compared with when installed (Debian): nginx-light, glance-api with python3-pymysql, mariadb-server; the stores row
-with rclone, radosgw, ceph-mon, ceph-osd and ceph-common.`;
+with rclone, radosgw, ceph-mon, ceph-osd, ceph-common, librbd1, python3-swiftclient and the packages of Swift.`;
 
 const options = readOptions();
 if (process.platform !== 'linux') exitWith('The measurements read /proc: they need Linux.');

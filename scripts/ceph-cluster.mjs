@@ -24,13 +24,14 @@ export function hasPrograms(names) {
 }
 
 /**
+ * @param memoryBytes what it can hold at most.
  * @returns its configuration file, what runs programs on it, and `stop`; undefined when its programs
  * are not there.
  */
-export async function startCephCluster() {
+export async function startCephCluster({ memoryBytes = 4 * 1024 ** 3 } = {}) {
   if (!hasPrograms(PROGRAMS)) return undefined;
   const directory = mkdtempSync(path.join(os.tmpdir(), 'glance-ceph-'));
-  const cluster = new CephCluster(directory);
+  const cluster = new CephCluster(directory, memoryBytes);
   try {
     await cluster.start();
     return cluster;
@@ -44,8 +45,9 @@ export async function startCephCluster() {
 class CephCluster {
   children = [];
 
-  constructor(directory) {
+  constructor(directory, memoryBytes) {
     this.directory = directory;
+    this.memoryBytes = memoryBytes;
     this.conf = path.join(directory, 'ceph.conf');
   }
 
@@ -69,7 +71,10 @@ class CephCluster {
     const [fsid, osd] = [randomUUID(), randomUUID()];
     const monPort = await freePort();
     for (const name of ['mon', 'osd']) mkdirSync(path.join(directory, name));
-    writeFileSync(conf, configuration({ directory, keyring, fsid, monPort }));
+    writeFileSync(
+      conf,
+      configuration({ directory, keyring, fsid, monPort, memoryBytes: this.memoryBytes }),
+    );
     this.run('ceph-authtool', '--create-keyring', keyring);
     for (const [name, caps] of Object.entries({
       'mon.': ['mon', 'allow *'],
@@ -106,7 +111,7 @@ class CephCluster {
 // Who dies with an image open keeps it from being removed until his watch ends.
 const WATCH_SECONDS = 10;
 
-function configuration({ directory, keyring, fsid, monPort }) {
+function configuration({ directory, keyring, fsid, monPort, memoryBytes }) {
   return `[global]
 fsid = ${fsid}
 mon_host = v1:127.0.0.1:${monPort}
@@ -123,7 +128,7 @@ mon_allow_pool_size_one = true
 mon_allow_pool_delete = true
 osd_data = ${directory}/osd
 osd_objectstore = memstore
-memstore_device_bytes = ${4 * 1024 ** 3}
+memstore_device_bytes = ${memoryBytes}
 osd_client_watch_timeout = ${WATCH_SECONDS}
 osd_pool_default_size = 1
 osd_pool_default_pg_num = 8

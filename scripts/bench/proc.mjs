@@ -18,6 +18,12 @@ export function residentBytes(pid) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
+/** The processes that a process has started and that still run. */
+export function childrenOf(pid) {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
+}
+
 /** Watches the memory of processes. `stop` answers the largest that each had, in bytes. */
 export function watchMemory(pids, everyMs = 50) {
   const peaks = pids.map(residentBytes);

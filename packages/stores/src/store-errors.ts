@@ -32,6 +32,27 @@ export function storeUnavailable(cause?: unknown): DomainError {
   return new DomainError('store_unavailable', 'The image store is unavailable.', { cause });
 }
 
+/** What a store was asked for. */
+export type StoreAction = 'read' | 'write' | 'delete';
+
+/** The store lets this service not do it; who only reads is not told whose fault that is. */
+export function accessDenied(action: StoreAction, cause: Error): DomainError {
+  switch (action) {
+    case 'read':
+      return storeUnavailable(cause);
+    case 'write':
+      return new DomainError(
+        'store_write_denied',
+        'Permission to write image storage media denied.',
+        { cause },
+      );
+    case 'delete':
+      return new DomainError('store_delete_denied', 'You cannot delete this image data.', {
+        cause,
+      });
+  }
+}
+
 /** One text whatever the reason, so that nobody learns what is there (security sheet §3). */
 export function sourceRefused(cause: string): DomainError {
   return new DomainError(

@@ -1,19 +1,21 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startCephCluster } from '../../ceph-cluster.mjs';
 import { startRadosGateway } from '../../rados-gateway.mjs';
+import { startSwift } from '../../swift.mjs';
 import { prepareServices } from '../deployment.mjs';
 import { removeImage, reserveByV2, uploadByV2, v1Download, v2Upload } from '../image-calls.mjs';
-import { residentBytes, watchMemory } from '../proc.mjs';
+import { childrenOf, residentBytes, watchMemory } from '../proc.mjs';
 import { findProgram, runProgram } from '../processes.mjs';
 import { missing, row } from '../report.mjs';
 import { least, repeat } from '../statistics.mjs';
 
 const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
 const PARALLEL = 16;
 
 /**
@@ -33,8 +35,11 @@ export async function measureStores({ resources, server, options }) {
   const bytes = options.sizeBytes;
   const rows = [];
   const backends = [];
-  for (const start of [startS3]) {
-    const { lacking, ...backend } = await start(resources);
+  const ceph = await startCephCluster({ memoryBytes: 4 * bytes + 4 * GIB });
+  if (ceph) resources.own(() => ceph.stop());
+  const parts = { resources, ceph, directory: resources.directory() };
+  for (const start of [startS3, startRbd, startSwiftStore]) {
+    const { lacking, ...backend } = await start(parts);
     if (lacking) rows.push(missing(`store ${backend.id}: speed / its own client`, lacking));
     else backends.push(backend);
   }
@@ -80,13 +85,14 @@ async function measureSpeed(resources, ours, backend, { file, bytes, options }) 
   });
 }
 
-/** Of glance-api, above idle, while uploads run that announce no length. */
+/** Of glance-api and its helpers, above idle, while uploads run that announce no length. */
 async function measureMemory(resources, ours, backend, { bytes, options }) {
   const ids = [];
   for (let each = 0; each < PARALLEL; each += 1) ids.push(await reserveByV2(ours.url));
   await pause(2000);
-  const idle = residentBytes(ours.api.pid);
-  const watch = watchMemory([ours.api.pid]);
+  const pids = [ours.api.pid, ...childrenOf(ours.api.pid)];
+  const idle = sum(pids.map(residentBytes));
+  const watch = watchMemory(pids);
   let peak;
   try {
     await runProgram(resources, 'upload.mjs', {
@@ -95,7 +101,7 @@ async function measureMemory(resources, ours, backend, { bytes, options }) {
       stopAfterMs: options.seconds * 2000,
     });
   } finally {
-    [peak] = watch.stop();
+    peak = sum(watch.stop());
   }
   for (const id of ids) await removeImage(ours.url, 'v2', id);
   return row(`store ${backend.id}: memory, ${PARALLEL} uploads of unknown length`, {
@@ -105,6 +111,8 @@ async function measureMemory(resources, ours, backend, { bytes, options }) {
     details: { idleMib: idle / MIB },
   });
 }
+
+const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
 function configurationOf(backends) {
   const list = backends.map(({ id, type }) => `${id}:${type}`).join(', ');
@@ -116,14 +124,12 @@ default_backend = ${backends[0].id}
 ${sections.join('')}`;
 }
 
-/** A RADOS gateway over a cluster in memory, and rclone. */
-async function startS3(resources) {
+/** A RADOS gateway, and rclone. */
+async function startS3({ ceph }) {
   const rclone = findProgram('rclone');
-  const cluster = rclone && (await startCephCluster());
-  if (cluster) resources.own(() => cluster.stop());
-  const gatewayUrl = cluster && (await startRadosGateway(cluster));
-  if (!gatewayUrl) return { id: 's3', lacking: 'rclone radosgw ceph-mon ceph-osd ceph-common' };
-  const { host, origin, username, password } = new URL(gatewayUrl);
+  const url = rclone && ceph && (await startRadosGateway(ceph));
+  if (!url) return { id: 's3', lacking: 'rclone radosgw ceph-mon ceph-osd ceph-common' };
+  const { host, origin, username, password } = new URL(url);
   const remote = 'bench:bench/by-client';
   return {
     id: 's3',
@@ -144,6 +150,64 @@ s3_store_create_bucket_on_put = true`,
     upload: (file) => [rclone, 'copyto', file, remote],
     download: (file) => [rclone, 'copyto', '--ignore-times', remote, file],
     remove: [rclone, 'deletefile', remote],
+  };
+}
+
+/** Ceph's own block devices, and rbd. */
+function startRbd({ ceph }) {
+  const rbd = findProgram('rbd');
+  if (!rbd || !ceph) return { id: 'rbd', lacking: 'librbd1 ceph-mon ceph-osd ceph-common' };
+  const call = [rbd, '-c', ceph.conf, '--no-progress'];
+  return {
+    id: 'rbd',
+    type: 'rbd',
+    client: 'rbd',
+    options: `rbd_store_ceph_conf = ${ceph.conf}
+rbd_store_user = glance`,
+    env: {},
+    upload: (file) => [...call, 'import', file, 'images/by-client'],
+    // It does not overwrite.
+    download: (file) => [
+      'sh',
+      '-c',
+      'rm -f "$0" && exec "$@"',
+      file,
+      ...call,
+      'export',
+      'images/by-client',
+      file,
+    ],
+    remove: [...call, 'rm', 'images/by-client'],
+  };
+}
+
+/** Swift, and its client: plain objects both ways. */
+async function startSwiftStore({ resources, directory }) {
+  const client = findProgram('swift');
+  const server = client && (await startSwift());
+  if (!server) {
+    const servers = 'swift-proxy swift-account swift-container swift-object memcached';
+    return { id: 'swift', lacking: `python3-swiftclient ${servers}` };
+  }
+  resources.own(() => server.stop());
+  const url = new URL(server.url);
+  const user = decodeURIComponent(url.username);
+  const key = decodeURIComponent(url.password);
+  const address = `${url.origin}${url.pathname}`;
+  const references = path.join(directory, 'swift-references.conf');
+  writeFileSync(references, `[ref1]\nauth_address = ${address}\nuser = ${user}\nkey = ${key}\n`);
+  return {
+    id: 'swift',
+    type: 'swift',
+    client: 'swift',
+    options: `swift_store_auth_version = 1
+swift_store_config_file = ${references}
+swift_store_container = bench
+swift_store_create_container_on_put = true`,
+    env: { ST_AUTH: address, ST_USER: user, ST_KEY: key },
+    upload: (file) => [client, 'upload', '--object-name', 'by-client', 'by-client', file],
+    download: (file) => [client, 'download', '--output', file, 'by-client', 'by-client'],
+    remove: [client, 'delete', 'by-client'],
   };
 }
 

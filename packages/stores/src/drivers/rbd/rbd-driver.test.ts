@@ -6,6 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DomainError } from '@glance/common';
 import { digestOf, patternSource, readAll, sourceOf } from '../../conformance/pattern';
 import { MIB } from '../../conformance/memory-use';
 import { InstrumentedStore } from '../../instrumented-store';
@@ -171,6 +172,25 @@ describeWithCeph()('the rbd store', () => {
         await ended;
       }
       await eventually(() => store.delete(location));
+    });
+
+    it('takes another process that removes an image for no use of it', async () => {
+      const { store: other } = await open();
+      const outcomes = new Set<string>();
+      for (let round = 0; round < 8; round += 1) {
+        const { location } = await stored(randomBytes(MIB));
+        const removals = [store, other, store, other].map((each) => each.delete(location));
+        for (const removal of await Promise.allSettled(removals)) {
+          const failure =
+            removal.status === 'rejected' ? (removal.reason as DomainError) : undefined;
+          outcomes.add(failure?.code ?? 'removed');
+        }
+        await eventually(() => expect(store.sizeOf(location)).rejects.toMatchObject(MISSING));
+      }
+      // In use would bring the image back, without its data.
+      expect(outcomes).not.toContain('store_in_use');
+      expect(outcomes).toContain('removed');
+      expect(await pool.contents()).toEqual([]);
     });
 
     it('finishes a removal that was interrupted', async () => {

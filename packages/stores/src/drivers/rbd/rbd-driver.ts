@@ -14,7 +14,7 @@ import type {
 } from '../../store-driver';
 import { withDeadline } from '../../deadline';
 import { StoreConfigurationError } from '../../store-configuration-error';
-import { blobMissing, rangeOutsideBlob } from '../../store-errors';
+import { blobMissing, rangeOutsideBlob, type StoreAction } from '../../store-errors';
 import type { StoreOptions } from '../../store-options';
 import { BlobReader } from './blob-reader';
 import { SNAPSHOT } from './protocol';
@@ -22,7 +22,6 @@ import type { RbdCall, RbdCalls, RbdPlace } from './protocol';
 import { mistakeOf, RbdCluster } from './rbd-cluster';
 import type { ConnectedHelper } from './rbd-cluster';
 import { toStoreError } from './rbd-errors';
-import type { RbdAction } from './rbd-errors';
 import { placeOf, SCHEMES, toLocation } from './rbd-location';
 import { RBD_OPTIONS, readRbdOptions } from './rbd-options';
 import type { RbdSettings } from './rbd-options';
@@ -194,7 +193,7 @@ export class RbdDriver implements StoreDriver {
   private async call<Call extends RbdCall>(
     call: Call,
     asked: RbdCalls[Call]['asked'],
-    action: RbdAction,
+    action: StoreAction,
   ): Promise<RbdCalls[Call]['answer']> {
     try {
       return await this.cluster.call(call, asked);

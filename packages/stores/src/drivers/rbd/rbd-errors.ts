@@ -1,9 +1,17 @@
 import { DomainError } from '@glance/common';
-import { blobCorrupt, blobMissing, storeFull, storeUnavailable } from '../../store-errors';
+import {
+  accessDenied,
+  blobCorrupt,
+  blobMissing,
+  storeFull,
+  storeUnavailable,
+  type StoreAction,
+} from '../../store-errors';
 import type { RbdFailure } from './protocol';
 
 const EPERM = 1;
 const ENOENT = 2;
+const EAGAIN = 11;
 const EACCES = 13;
 const EBUSY = 16;
 const EEXIST = 17;
@@ -17,8 +25,6 @@ const ESHUTDOWN = 108;
 const ECONNREFUSED = 111;
 const EHOSTUNREACH = 113;
 const EDQUOT = 122;
-
-export type RbdAction = 'read' | 'write' | 'delete';
 
 /** The helper refused, with what Ceph said. */
 export class HelperError extends Error {
@@ -42,7 +48,7 @@ export function isShutOut(error: unknown): boolean {
 }
 
 /** A failure of the helper's as one of the store family (stores sheet §7, §11). */
-export function toStoreError(error: unknown, action: RbdAction): unknown {
+export function toStoreError(error: unknown, action: StoreAction): unknown {
   if (!(error instanceof HelperError)) return error;
   const { failure, errno } = error;
   if (failure.option !== undefined) {
@@ -62,7 +68,9 @@ export function toStoreError(error: unknown, action: RbdAction): unknown {
     case EPERM:
     case EACCES:
     case EROFS:
-      return denied(action, error);
+      return accessDenied(action, error);
+    // Another process removes it just now.
+    case EAGAIN:
     case ETIMEDOUT:
     case ENOTCONN:
     case ESHUTDOWN:
@@ -89,21 +97,4 @@ function inUse(cause: Error): DomainError {
     'The image cannot be deleted because it is in use through the backend store outside of Glance.',
     { cause },
   );
-}
-
-function denied(action: RbdAction, cause: Error): DomainError {
-  switch (action) {
-    case 'read':
-      return storeUnavailable(cause);
-    case 'write':
-      return new DomainError(
-        'store_write_denied',
-        'Permission to write image storage media denied.',
-        { cause },
-      );
-    case 'delete':
-      return new DomainError('store_delete_denied', 'You cannot delete this image data.', {
-        cause,
-      });
-  }
 }

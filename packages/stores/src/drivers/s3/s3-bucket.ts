@@ -1,6 +1,6 @@
 import type { CompletedPart, GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { isNoSuchBucket, isNotFound, statusOf, toStoreError } from './s3-errors';
-import type { S3Action } from './s3-errors';
+import type { StoreAction } from '../../store-errors';
 import type { S3Connection } from './s3-connection';
 import type { StreamedBody } from './streamed-body';
 
@@ -46,7 +46,7 @@ export class S3Bucket {
    */
   async find(
     key: string,
-    { signal, action = 'read' }: { signal?: AbortSignal | undefined; action?: S3Action } = {},
+    { signal, action = 'read' }: { signal?: AbortSignal | undefined; action?: StoreAction } = {},
   ): Promise<FoundObject | undefined> {
     try {
       const found = await this.connection.request(

@@ -1,10 +1,9 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { S3 } from '@aws-sdk/client-s3';
-import { storeUnavailable } from '../../store-errors';
+import { storeUnavailable, type StoreAction } from '../../store-errors';
 import type { S3Settings } from './s3-options';
 import { toStoreError } from './s3-errors';
-import type { S3Action } from './s3-errors';
 
 const CONNECT_MS = 5_000;
 const ANSWER_MS = 60_000;
@@ -23,7 +22,7 @@ const SILENT = {
 
 interface RequestOptions {
   /** How errors are named; unset, the caller gets the SDK's and names them himself. */
-  action?: S3Action | undefined;
+  action?: StoreAction | undefined;
   signal?: AbortSignal | undefined;
   /** Of the body, which lengthens the time that the answer may take. */
   bodyBytes?: number | undefined;

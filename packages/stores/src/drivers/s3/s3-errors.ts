@@ -1,7 +1,11 @@
 import { DomainError, isDomainError } from '@glance/common';
-import { blobMissing, storeFull, storeUnavailable } from '../../store-errors';
-
-export type S3Action = 'read' | 'write' | 'delete';
+import {
+  accessDenied,
+  blobMissing,
+  storeFull,
+  storeUnavailable,
+  type StoreAction,
+} from '../../store-errors';
 
 const FULL = new Set(['EntityTooLarge', 'QuotaExceeded', 'InsufficientStorage', 'StorageFull']);
 const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -33,7 +37,7 @@ export function isTaken(error: unknown): boolean {
 }
 
 /** An error of the SDK as one of the store family (stores sheet §1, §11). */
-export function toStoreError(error: unknown, action: S3Action): unknown {
+export function toStoreError(error: unknown, action: StoreAction): unknown {
   if (isDomainError(error) || !isErrorLike(error)) return error;
   const cause = withoutSecrets(error);
   const status = statusOf(error);
@@ -41,30 +45,13 @@ export function toStoreError(error: unknown, action: S3Action): unknown {
   if (isNoSuchBucket(error)) return bucketMissing(cause);
   if (status === undefined) return isOutage(error) ? storeUnavailable(cause) : cause;
   if (status === 404 && action !== 'write') return blobMissing(cause);
-  if (status === 401 || status === 403) return denied(action, cause);
+  if (status === 401 || status === 403) return accessDenied(action, cause);
   return status >= 500 || PASSING_STATUSES.has(status) ? storeUnavailable(cause) : cause;
 }
 
 export function bucketMissing(cause?: unknown): DomainError {
   const text = 'the bucket is not there: create it, or set s3_store_create_bucket_on_put = true';
   return storeUnavailable(new Error(text, { cause }));
-}
-
-function denied(action: S3Action, cause: Error): DomainError {
-  switch (action) {
-    case 'read':
-      return storeUnavailable(cause);
-    case 'write':
-      return new DomainError(
-        'store_write_denied',
-        'Permission to write image storage media denied.',
-        { cause },
-      );
-    case 'delete':
-      return new DomainError('store_delete_denied', 'You cannot delete this image data.', {
-        cause,
-      });
-  }
 }
 
 // By shape: errors come from Node and from the SDK.

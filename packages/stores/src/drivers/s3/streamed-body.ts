@@ -1,4 +1,5 @@
 import { Readable, type Writable } from 'node:stream';
+import { heldBack } from '../../remote/held-back';
 import { writeChunk } from '../../remote/write-chunk';
 import type { ByteSource } from '../../store-driver';
 
@@ -20,7 +21,11 @@ export class StreamedBody extends Readable {
   constructor(source: ByteSource, sizeBytes: number, signal?: AbortSignal) {
     super();
     this.sourceEnd = new Promise((resolve) => (this.tellSourceEnd = resolve));
-    this.chunks = this.heldBack(source, sizeBytes, signal);
+    const onEnd = (): void => {
+      this.complete = true;
+      this.tellSourceEnd();
+    };
+    this.chunks = heldBack(source, sizeBytes, { signal, onEnd });
   }
 
   /** As the SDK sends a body that it does not have to look into. */
@@ -46,27 +51,6 @@ export class StreamedBody extends Readable {
   private async sendTo(request: Writable): Promise<void> {
     for await (const chunk of this.chunks) await writeChunk(request, chunk);
     request.end();
-  }
-
-  private async *heldBack(
-    source: ByteSource,
-    sizeBytes: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Uint8Array, undefined> {
-    let left = sizeBytes;
-    let last: Buffer | undefined;
-    for await (const chunk of source) {
-      if (chunk.length === 0) continue;
-      left -= chunk.length;
-      if (left < 0) throw new Error('the source has more bytes than announced');
-      if (left > 0) yield chunk;
-      else last = Buffer.from(chunk);
-    }
-    if (left > 0) throw new Error('the source has fewer bytes than announced');
-    signal?.throwIfAborted();
-    this.complete = true;
-    this.tellSourceEnd();
-    if (last !== undefined) yield last;
   }
 
   private fail(error: unknown): void {

@@ -1,8 +1,12 @@
 import { DomainError, isDomainError } from '@glance/common';
 import { KeystoneError } from '@glance/keystone-client';
-import { blobMissing, storeFull, storeUnavailable } from '../../store-errors';
-
-export type SwiftAction = 'read' | 'write' | 'delete';
+import {
+  accessDenied,
+  blobMissing,
+  storeFull,
+  storeUnavailable,
+  type StoreAction,
+} from '../../store-errors';
 
 const FULL: ReadonlySet<number> = new Set([413, 507]);
 /** 499: the server says that the client ended the connection. */
@@ -27,17 +31,17 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** An error as one of the store family (stores sheet §1, §11). */
-export function toStoreError(error: unknown, action: SwiftAction): unknown {
+export function toStoreError(error: unknown, action: StoreAction): unknown {
   if (isDomainError(error)) return error;
   if (error instanceof KeystoneError) {
     const refused = error.kind === 'credentials_refused' || error.kind === 'forbidden';
-    return refused ? denied(action, error) : storeUnavailable(error);
+    return refused ? accessDenied(action, error) : storeUnavailable(error);
   }
   const status = statusOf(error);
   if (status === undefined) return isSystemError(error) ? storeUnavailable(error) : error;
   if (FULL.has(status) && action === 'write') return storeFull(error);
   if (status === 404) return action === 'write' ? containerMissing(error) : blobMissing(error);
-  if (status === 401 || status === 403) return denied(action, error as Error);
+  if (status === 401 || status === 403) return accessDenied(action, error as Error);
   return status >= 500 || PASSING.has(status) ? storeUnavailable(error) : error;
 }
 
@@ -53,23 +57,6 @@ export function isPassing(error: unknown): boolean {
   const status = statusOf(error);
   if (status === undefined) return isSystemError(error);
   return status >= 500 ? status !== 507 && status !== 501 : PASSING.has(status);
-}
-
-function denied(action: SwiftAction, cause: Error): DomainError {
-  switch (action) {
-    case 'read':
-      return storeUnavailable(cause);
-    case 'write':
-      return new DomainError(
-        'store_write_denied',
-        'Permission to write image storage media denied.',
-        { cause },
-      );
-    case 'delete':
-      return new DomainError('store_delete_denied', 'You cannot delete this image data.', {
-        cause,
-      });
-  }
 }
 
 /** Of a connection, a name, a certificate: they have a code of the system's or of OpenSSL's. */

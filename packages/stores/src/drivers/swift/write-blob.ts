@@ -5,7 +5,7 @@ import type { Attempt } from '../../remote/unfinished-marks';
 import { storeDuplicate, storeUnavailable } from '../../store-errors';
 import type { AddRequest } from '../../store-driver';
 import { removeBlob } from './attempts';
-import { heldBack } from './source-pieces';
+import { heldBack } from '../../remote/held-back';
 import type { FoundObject, SwiftContainer } from './swift-container';
 import { statusOf, toStoreError } from './swift-errors';
 import { SendProgress } from './swift-http';
@@ -90,7 +90,7 @@ async function writeAtOnce(
   sizeBytes: number,
 ): Promise<number> {
   const progress = new SendProgress();
-  const chunks = heldBack(source, sizeBytes, signal);
+  const chunks = heldBack(source, sizeBytes, { signal });
   await settled(container, attempt, sizeBytes, progress, async () => {
     if (sizeBytes > 0) {
       // The signal ends the source, which ends the body. Once that is complete it is too late.

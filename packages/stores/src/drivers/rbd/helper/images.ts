@@ -1,8 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { SNAPSHOT } from '../protocol';
 import type { ImageDescription, RbdPlace } from '../protocol';
 import {
   CephError,
   countOf,
+  EAGAIN,
   EBUSY,
   EINVAL,
   ENOENT,
@@ -17,6 +19,12 @@ const ENOSPC = 28;
 const ENOTEMPTY = 39;
 const TIMESPEC_BYTES = 16;
 const NAMES_BYTES = 64 * 1024;
+/**
+ * Whoever has an image open for so long uses it. Another process that removes it takes its snapshot
+ * away sooner.
+ */
+const IN_USE_MS = 5000;
+const LOOK_AGAIN_MS = 200;
 
 /** Works on an image that is open for as long as that takes, without a trace at others. */
 export function withImage<T>(
@@ -109,22 +117,20 @@ export async function listNames(io: Handle): Promise<string[]> {
 /**
  * Removes an image with its snapshot. What a removal that was interrupted left is removed too.
  * @throws CephError: EBUSY, with nothing changed, when somebody has the image open for writing, or
- * it has clones or other snapshots; ENOENT.
+ * it has clones or other snapshots; EAGAIN when another process is about to remove it, which must
+ * not count as a use: the image would be given back to its owner without its data; ENOENT.
  */
 export async function removeImage(io: Handle, place: RbdPlace): Promise<void> {
   const snapshot = place.snapshot ?? SNAPSHOT;
   const { image } = place;
-  const hasSnapshot = await unlessMissing(
-    withImage(io, { image, snapshot: undefined }, (handle) => requireUnused(handle, snapshot)),
-  );
-  if (hasSnapshot === true) {
-    await unlessMissing(withWritableImage(io, image, (handle) => removeSnapshot(handle, snapshot)));
-  }
+  await unlessMissing(takeSnapshotAway(io, image, snapshot));
   try {
     await librbd.remove(io, image);
   } catch (error) {
     // A clone was made meanwhile.
     if (hasErrno(error, ENOTEMPTY)) throw new CephError('rbd_remove', EBUSY);
+    // Its snapshot is gone: there is no way back, for whoever took it away either.
+    if (hasErrno(error, EBUSY)) throw new CephError('rbd_remove', EAGAIN);
     // That is what it says, too, when the pool is full and had no removal before.
     if (hasErrno(error, ENOENT) && (await exists(io, image))) {
       throw new CephError('rbd_remove', ENOSPC);
@@ -133,12 +139,39 @@ export async function removeImage(io: Handle, place: RbdPlace): Promise<void> {
   }
 }
 
+/** As soon as nobody has the image open, if that is soon. */
+async function takeSnapshotAway(io: Handle, image: string, snapshot: string): Promise<void> {
+  const deadline = performance.now() + IN_USE_MS;
+  for (;;) {
+    try {
+      const here = { image, snapshot: undefined };
+      const isThere = await withImage(io, here, (handle) => requireUnused(handle, snapshot));
+      if (!isThere) return;
+      await withWritableImage(io, image, (handle) => removeSnapshot(handle, snapshot));
+      return;
+    } catch (error) {
+      if (!(error instanceof BusyNow) || performance.now() > deadline) throw error;
+    }
+    await pause(LOOK_AGAIN_MS);
+  }
+}
+
+/** Somebody has the image open, who may be about to remove it. */
+class BusyNow extends CephError {
+  constructor(call: string) {
+    super(call, EBUSY);
+  }
+}
+
 /** @returns whether the snapshot is there, the only one. */
 async function requireUnused(image: Handle, snapshot: string): Promise<boolean> {
-  const watchers = await countOf((count) => librbd.listWatchers(image, null, count));
-  if (watchers > 0) throw new CephError('rbd_watchers_list', EBUSY);
   const snapshots = await countSnapshots(image);
   const id = await unlessMissing(given((out) => librbd.snapshotId(image, snapshot, out), 0));
+  const watchers = await countOf((count) => librbd.listWatchers(image, null, count));
+  if (watchers > 0 && id === undefined && snapshots === 0) {
+    throw new CephError('rbd_watchers_list of an image that is being removed', EAGAIN);
+  }
+  if (watchers > 0) throw new BusyNow('rbd_watchers_list');
   if (snapshots > (id === undefined ? 0 : 1)) throw new CephError('rbd_snap_list', EBUSY);
   if (id === undefined) return false;
   await librbd.selectSnapshot(image, snapshot);
@@ -151,8 +184,13 @@ async function removeSnapshot(image: Handle, snapshot: string): Promise<void> {
   try {
     await librbd.unprotectSnapshot(image, snapshot);
   } catch (error) {
+    if (hasErrno(error, EBUSY)) throw new BusyNow('rbd_snap_unprotect');
     // That it is not protected.
     if (!hasErrno(error, EINVAL)) throw error;
   }
-  await unlessMissing(librbd.removeSnapshot(image, snapshot));
+  try {
+    await unlessMissing(librbd.removeSnapshot(image, snapshot));
+  } catch (error) {
+    throw hasErrno(error, EBUSY) ? new BusyNow('rbd_snap_remove') : error;
+  }
 }

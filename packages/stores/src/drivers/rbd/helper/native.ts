@@ -16,6 +16,7 @@ export class CephError extends Error {
 
 export const ENOENT = 2;
 export const EIO = 5;
+export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const EINVAL = 22;
