@@ -15,6 +15,10 @@ export function finalNames({ imageId, uploadId }: UploadName): [plain: string, o
  * Removes a whole attempt: the blob, if it was linked, and then the temporary name. While that name
  * is there no other file can have its inode number, so it tells which file is the attempt's; it
  * goes last, so that whoever dies here is followed by a sweep. Gone already is a success.
+ *
+ * An uploader that slept through its lease may link the blob while this goes on. Once the temporary
+ * name is gone it cannot any more, so its final names are looked at once again then: nobody else
+ * has ever had them, or will.
  */
 export async function removeAttempt(
   directory: string,
@@ -24,6 +28,17 @@ export async function removeAttempt(
   const part = join(await partDirectory(directory), partName(upload.imageId, upload.uploadId));
   const attempt = await inspect(part);
   if (attempt === undefined) return;
+  if ((await removeLinks(directory, upload, attempt)) && sync) await syncDirectory(directory);
+  await removePart(directory, upload);
+  if ((await removeLinks(directory, upload, attempt)) && sync) await syncDirectory(directory);
+}
+
+/** @returns whether the attempt had a final name. */
+async function removeLinks(
+  directory: string,
+  upload: UploadName,
+  attempt: BigIntStats,
+): Promise<boolean> {
   let removed = false;
   for (const name of finalNames(upload)) {
     const path = join(directory, name);
@@ -34,8 +49,7 @@ export async function removeAttempt(
     });
     removed = true;
   }
-  if (removed && sync) await syncDirectory(directory);
-  await removePart(directory, upload);
+  return removed;
 }
 
 async function inspect(path: string): Promise<BigIntStats | undefined> {
