@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { CephCluster, withCeph } from './support/ceph-cluster';
 import { Deployment, eventually, stopService } from './support/deployment';
+import { createV2 } from './support/v2-client';
 
 jest.setTimeout(120_000);
 
@@ -56,13 +57,9 @@ withCeph(describe)('images in RBD', () => {
   const EMPTY = { images: [], marks: [], others: [] };
 
   async function newImage(): Promise<string> {
-    const answer = await fetch(`${deployment.apiUrl}/v2/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'in rbd', disk_format: 'raw', container_format: 'bare' }),
-    });
-    expect(answer.status).toBe(201);
-    return ((await answer.json()) as { id: string }).id;
+    const id = randomUUID();
+    expect(await createV2(deployment.apiUrl, id)).toBe(201);
+    return id;
   }
 
   const fileOf = (id: string, apiUrl = deployment.apiUrl): string =>

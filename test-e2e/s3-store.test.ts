@@ -3,6 +3,7 @@ import http from 'node:http';
 import { Deployment, eventually, stopService } from './support/deployment';
 import { plantSecret } from './support/leak-gate';
 import { S3Server, withS3 } from './support/s3-server';
+import { createV2 } from './support/v2-client';
 
 jest.setTimeout(120_000);
 
@@ -44,13 +45,9 @@ withS3(describe)('images in S3', () => {
   const contents = (): Promise<string[]> => server.contentsOf(bucket, s3);
 
   async function newImage(): Promise<string> {
-    const answer = await fetch(`${deployment.apiUrl}/v2/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'in s3', disk_format: 'raw', container_format: 'bare' }),
-    });
-    expect(answer.status).toBe(201);
-    return ((await answer.json()) as { id: string }).id;
+    const id = randomUUID();
+    expect(await createV2(deployment.apiUrl, id)).toBe(201);
+    return id;
   }
 
   const fileOf = (id: string, apiUrl = deployment.apiUrl): string =>

@@ -1,7 +1,9 @@
 import {
   STORE_TYPES,
+  type InstrumentedStore,
   type StoreConfig,
   type StoreOptions,
+  type StoreSet,
   type StoreSetConfig,
 } from '@glance/stores';
 import { API_OPTIONS, type ApiConfig } from '../config';
@@ -86,8 +88,17 @@ function storesByKind(config: ApiConfig, warn: (message: string) => void): Store
   };
 }
 
+/**
+ * The store that a client names. One without a name of its own may be called by either name of its
+ * kind.
+ */
+export function storeNamed(name: string, stores: StoreSet): InstrumentedStore | undefined {
+  const wanted = stores.areNamed ? name : storeType(name);
+  return stores.list().find(({ id }) => id === wanted);
+}
+
 /** `file` and `filesystem` are two names of one kind. */
-export function storeType(name: string): string {
+function storeType(name: string): string {
   return name === 'filesystem' ? 'file' : name;
 }
 

@@ -6,7 +6,7 @@ export interface MemoryStores {
   drivers: ReadonlyMap<string, MemoryDriver>;
 }
 
-/** Stores in memory that a test can look into and break; the first one is the default. */
+/** Stores in memory that a test can look into and break; the first one is the default. Several have names. */
 export async function memoryStores(
   ids: readonly string[] = ['memory'],
   capabilities: Partial<MemoryDriver['capabilities']> = {},
@@ -24,6 +24,7 @@ export async function memoryStores(
     {
       stores: ids.map((id) => ({ id, type: id, options: {} })),
       defaultStoreId: ids[0] ?? '',
+      named: ids.length > 1,
     },
     {
       warn: () => undefined,

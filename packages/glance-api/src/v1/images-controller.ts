@@ -26,7 +26,7 @@ import type { PolicyTarget } from '../policy/check';
 import { newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import type { PropertyAccess } from '../policy/property-access';
-import { storeType } from '../store-config/store-settings';
+import { storeNamed } from '../store-config/store-settings';
 import { OCTET_STREAM, mediaType, refuseContentEncoding } from '../transfer/media-type';
 import type { TransferAdmission } from '../transfer/transfer-admission';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
@@ -256,8 +256,7 @@ export class ImagesController {
   private storeFor(meta: ImageMeta): InstrumentedStore {
     const { stores } = this.options;
     if (meta.store === undefined) return stores.defaultStore;
-    const wanted = storeType(meta.store);
-    const store = stores.list().find(({ id }) => id === wanted);
+    const store = storeNamed(meta.store, stores);
     if (!store) throw invalidRequest(`Required store ${meta.store.slice(0, 100)} is invalid`);
     return store;
   }

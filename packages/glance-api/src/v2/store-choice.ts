@@ -1,7 +1,7 @@
 import { invalidRequest } from '@glance/common';
 import type { InstrumentedStore, StoreSet } from '@glance/stores';
 import type { Request } from 'express';
-import { storeType } from '../store-config/store-settings';
+import { storeNamed } from '../store-config/store-settings';
 
 /**
  * The store that `x-image-meta-store` names (api-v2 sheet 8.1). Where there is only one, that is it
@@ -11,7 +11,7 @@ import { storeType } from '../store-config/store-settings';
 export function storeForUpload(req: Request, stores: StoreSet): InstrumentedStore {
   const wanted = req.get('x-image-meta-store');
   if (wanted === undefined || wanted === '' || !hasSeveral(stores)) return stores.defaultStore;
-  const store = stores.list().find(({ id }) => id === storeType(wanted));
+  const store = storeNamed(wanted, stores);
   if (!store) throw invalidRequest(`Store ${wanted.slice(0, 100)} is not available on this node`);
   return store;
 }
@@ -32,15 +32,13 @@ export function preferredStores(names: readonly string[], stores: StoreSet): str
   if (!hasSeveral(stores)) {
     throw invalidRequest("The parameter 'prefer' needs several stores, and this site has one");
   }
-  const ids = names.map(storeType);
-  const known = stores.list().map(({ id }) => id);
-  const unknown = ids.find((id) => !known.includes(id));
-  if (unknown !== undefined) {
-    throw invalidRequest(`Store ${unknown.slice(0, 100)} is not available on this node`);
-  }
-  return ids;
+  return names.map((name) => {
+    const store = storeNamed(name, stores);
+    if (store) return store.id;
+    throw invalidRequest(`Store ${name.slice(0, 100)} is not available on this node`);
+  });
 }
 
 function hasSeveral(stores: StoreSet): boolean {
-  return stores.list().length > 1;
+  return stores.areNamed || stores.list().length > 1;
 }

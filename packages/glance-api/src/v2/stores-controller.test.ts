@@ -240,6 +240,33 @@ describe('several stores with names, in API v2', () => {
   });
 });
 
+describe('one store with a name, in API v2', () => {
+  it('is called by it, whatever else the name may mean', async () => {
+    const base = mkdtempSync(path.join(os.tmpdir(), 'glance-stores-'));
+    const server = await startTestApi(
+      '--enabled-backends=filesystem:file',
+      '--glance-store-default-backend=filesystem',
+      `--filesystem-filesystem-store-datadir=${base}`,
+    );
+    const agent = request.agent(server.url).set('x-auth-token', MEMBER);
+    const upload = async (store: string) => {
+      const { id } = (await agent.post('/v2/images').send(FORMATS).expect(201)).body;
+      const headers = { 'content-type': 'application/octet-stream', 'x-image-meta-store': store };
+      return { id, answer: await agent.put(`/v2/images/${id}/file`).set(headers).send(DATA) };
+    };
+    try {
+      const { id, answer } = await upload('filesystem');
+      expect(answer.status).toBe(204);
+      await agent.get(`/v2/images/${id}/file?prefer=filesystem`).expect(200);
+      await agent.get(`/v2/images/${id}/file?prefer=file`).expect(400);
+      expect((await upload('file')).answer.status).toBe(400);
+    } finally {
+      await server.close();
+      rmSync(base, { recursive: true });
+    }
+  });
+});
+
 describe('stores without names, in API v2', () => {
   let server: TestApi;
 

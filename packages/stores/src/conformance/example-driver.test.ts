@@ -13,8 +13,7 @@ const GUIDE = path.join(SOURCES, '../../../ARCHITECTURE.md');
 /** The driver that ARCHITECTURE.md shows. */
 const TEXT = /```ts\n(import \{ open \}.*?)```/s.exec(readFileSync(GUIDE, 'utf8'))?.[1] ?? '';
 
-function exampleStore(): StoreType {
-  const directory = mkdtempSync(path.join(os.tmpdir(), 'glance-example-'));
+function exampleStore(directory: string): StoreType {
   const file = path.join(directory, 'golden-driver.ts');
   // As if it stood in a folder of `drivers/`.
   const placed = TEXT.replaceAll(`'../../`, `'${SOURCES}/`).replaceAll(
@@ -27,7 +26,9 @@ function exampleStore(): StoreType {
 }
 
 describe('the example of a driver', () => {
-  const store = exampleStore();
+  const place = mkdtempSync(path.join(os.tmpdir(), 'glance-example-'));
+  const store = exampleStore(place);
+  afterAll(() => rm(place, { recursive: true }));
 
   it('is what the compiler takes', () => {
     const file = path.join(SOURCES, 'drivers/golden/golden-driver.ts');
