@@ -100,8 +100,8 @@ config_file = ${paste}
   }
 
   async stop(): Promise<void> {
-    if (this.child?.exitCode !== null) return;
     const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     // Its master sometimes waits for ever, its workers gone.
