@@ -3,6 +3,7 @@
 //   TEST_S3_URL=http://access:secret@host:port        an S3 server to use instead of a private one
 //   TEST_SWIFT_URL=http://user:key@host:port/auth/v1.0  a Swift to use instead of a private one
 //   TEST_CEPH_CONF=/path/ceph.conf                    a throw-away Ceph cluster to use instead of a private one
+//   SHEEP_BIN=/path/sheep DOG_BIN=/path/dog           test the sheepdog store with a real server, too
 //   npm test -- ARGS                                  passed on to jest
 import { spawnSync } from 'node:child_process';
 import { startCephCluster } from './ceph-cluster.mjs';

@@ -99,7 +99,10 @@ export function parseBlobName(name: string): Pick<StoredBlob, 'imageId' | 'uploa
 /** A visible blob under a name that this service, or upstream, gives to blobs. */
 export interface StoredBlob {
   locationUrl: string;
-  /** `<image id>` or `<image id>.<upload id>`: a part of the location, in most stores the last. */
+  /**
+   * `<image id>` or `<image id>.<upload id>`: a part of the location, between `/` or `:`, in most
+   * stores the last.
+   */
   name: string;
   imageId: string;
   /** Of the attempt that the name tells of; undefined for the plain name. */

@@ -3,6 +3,7 @@ import { httpStore } from './drivers/http/http-driver';
 import { memoryStore } from './drivers/memory/memory-driver';
 import { rbdStore } from './drivers/rbd/rbd-driver';
 import { s3Store } from './drivers/s3/s3-driver';
+import { sheepdogStore } from './drivers/sheepdog/sheepdog-driver';
 import { swiftStore } from './drivers/swift/swift-driver';
 import type { StoreType } from './store-driver';
 
@@ -16,5 +17,6 @@ export const STORE_TYPES: StoreTypes = {
   memory: memoryStore,
   rbd: rbdStore,
   s3: s3Store,
+  sheepdog: sheepdogStore,
   swift: swiftStore,
 };

@@ -18,7 +18,8 @@ const HOLDS_DATA = sqlText("(status <> 'deleted' OR deleted = 0)");
  *
  * - Locations are compared by each of their parts, because the directory of an adopted database may
  *   be spelled in another way. A directory of another store with the same name counts, too. The name
- *   is the last part in most stores; in RBD the snapshot follows, and the cluster may be missing.
+ *   is the last part in most stores; in RBD the snapshot follows, and the cluster may be missing. In
+ *   Sheepdog a colon is before it.
  * - A location that cannot be decrypted (`metadata_encryption_key`) may be any.
  * - While an upload is not ended, its blob has no location yet. Upstream's uploads have no lease.
  */
@@ -58,7 +59,7 @@ export async function findOwned(
   for (const { image_id: imageId, value } of ownLocations) {
     const url = openUrl(cipher, value);
     if (url === undefined) owners.add(imageId.toLowerCase());
-    else for (const part of url.split('/')) parts.add(`${imageId}/${part}`.toLowerCase());
+    else for (const part of url.split(/[/:]/)) parts.add(`${imageId}/${part}`.toLowerCase());
   }
   const exact = new Set(exactLocations);
   const isOwned = ({ name, imageId, locationUrl }: BlobToJudge): boolean =>

@@ -37,6 +37,7 @@ describeEachDatabase('the judgement of blobs', (current) => {
     ['doubled slashes', (id: string) => `file:////new//images//${id}`],
     ['a snapshot behind it', (id: string) => `rbd://another/images/${id}/snap`],
     ['no cluster', (id: string) => `rbd://${id}`],
+    ['another address before a colon', (id: string) => `sheepdog://10.0.0.1:7000:${id}`],
     ['upper case', (id: string) => `file:///new/images/${id.toUpperCase()}`],
     ['encryption', () => 'TJk3Uq0vYpZc5b8d1n+/fWQ=='],
   ])('knows the owner through %s', async (_, spelled) => {

@@ -43,7 +43,7 @@ export function describeListing(bench: Bench): void {
       ]);
       for (const blob of await listed()) {
         expect(blob.ageSeconds).toBeGreaterThanOrEqual(0);
-        expect(blob.locationUrl.split('/')).toContain(blob.name);
+        expect(blob.locationUrl.split(/[/:]/)).toContain(blob.name);
       }
     });
 
