@@ -20,11 +20,15 @@ export async function removeVdi(cluster: SheepCluster, vdi: Vdi): Promise<void> 
   }
 }
 
-/** Gives up the data of an image. Objects that other images share stay. */
+/**
+ * Gives up the data of an image. Objects that other images share stay. The tree of a hyper volume is
+ * left alone: the server goes through it at the removal.
+ */
 export async function clearIndex(
   cluster: SheepCluster,
-  { vid, sizeBytes, objectBytes }: Vdi,
+  { vid, sizeBytes, objectBytes, isHyperVolume }: Vdi,
 ): Promise<void> {
+  if (isHyperVolume) return;
   const objects = Math.ceil(sizeBytes / objectBytes);
   for (let first = 0; first < objects; first += ENTRIES_AT_A_TIME) {
     const count = Math.min(ENTRIES_AT_A_TIME, objects - first);

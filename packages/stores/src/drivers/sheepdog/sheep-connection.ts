@@ -4,6 +4,7 @@ import type { SheepAnswer, SheepRequest } from './protocol';
 import { SheepSilence } from './sheep-errors';
 
 const READ_BYTES = 64 * 1024;
+const KEEP_ALIVE_MS = 30_000;
 
 export interface SheepAddress {
   host: string;
@@ -50,7 +51,10 @@ export class SheepConnection {
       this.take(buffer.subarray(0, count));
       return true;
     };
-    this.socket = net.connect({ host, port, noDelay: true, onread: { buffer, callback } });
+    // A server that vanished is noticed before the next request would wait for it.
+    const alive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    const onread = { buffer, callback };
+    this.socket = net.connect({ host, port, noDelay: true, ...alive, onread });
     this.socket.on('error', (error) => this.end(broken(error)));
     this.socket.on('end', () => this.end(broken()));
     this.socket.on('close', () => this.end(broken()));

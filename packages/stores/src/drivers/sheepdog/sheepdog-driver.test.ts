@@ -73,6 +73,15 @@ describeWithSheepdog()('the sheepdog store and upstream’s tool on one cluster'
     sheep.dog('vdi', 'delete', '-s', 'base', imageId);
   });
 
+  it('does not read a hyper volume, whose index is another, but removes it', async () => {
+    const name = randomUUID();
+    sheep.dog('vdi', 'create', '--hyper', name, '8M');
+    const location = `sheepdog://${name}`;
+    expect(await store.sizeOf(location)).toBe(8 * MIB);
+    await expect(store.get(location)).rejects.toMatchObject({ code: 'store_blob_corrupt' });
+    await store.delete(location);
+  });
+
   it('holes take no space, and a removal gives up the rest', async () => {
     const data = randomBytes(12 * MIB);
     data.fill(0, 4 * MIB, 8 * MIB);
