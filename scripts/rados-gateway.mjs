@@ -1,4 +1,4 @@
-// A RADOS gateway (S3) over a throw-away Ceph cluster.
+// A RADOS gateway (S3 and Swift) over a throw-away Ceph cluster.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort, hasPrograms } from './ceph-cluster.mjs';
@@ -7,7 +7,8 @@ const START_MS = 120_000;
 
 /**
  * It ends with the cluster.
- * @returns its URL with the keys of a user; undefined when it cannot be started.
+ * @returns the URLs of its two protocols, each with the keys of a user: `s3`, and `swift`, which is
+ * that of the login (v1 auth); undefined when it cannot be started.
  */
 export async function startRadosGateway(cluster) {
   if (!hasPrograms(['radosgw', 'radosgw-admin'])) return undefined;
@@ -36,7 +37,14 @@ async function start(cluster) {
   const secret = randomBytes(16).toString('hex');
   const user = ['--uid', 'test', '--display-name', 'test', '--access-key', 'test'];
   cluster.run('radosgw-admin', '-c', cluster.conf, 'user', 'create', ...user, '--secret', secret);
-  return `http://test:${secret}@127.0.0.1:${port}`;
+  const key = randomBytes(16).toString('hex');
+  const swiftUser = ['--uid', 'test', '--subuser', 'test:swift', '--access', 'full'];
+  const swiftKey = ['--key-type', 'swift', '--secret', key];
+  cluster.run('radosgw-admin', '-c', cluster.conf, 'subuser', 'create', ...swiftUser, ...swiftKey);
+  return {
+    s3: `http://test:${secret}@127.0.0.1:${port}`,
+    swift: `http://test%3Aswift:${key}@127.0.0.1:${port}/auth/v1`,
+  };
 }
 
 async function answers(port) {

@@ -7,6 +7,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 
 const env = { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', PYTHONPATH: '' };
 const SERVERS = ['account', 'container', 'object', 'proxy'];
@@ -35,10 +36,12 @@ for arg in sys.argv[2:]:
 
 /**
  * @param maxFileBytes of the largest object.
+ * @param keystone takes the tokens of a Keystone, which it asks as this user of the project
+ * `service`: `{ url, user, password }`.
  * @returns the URL of its login (v1 auth) with the user and the key of an account, and `stop`;
- * undefined when the programs are not there.
+ * with a Keystone, the URL that the accounts are below. Undefined when the programs are not there.
  */
-export async function startSwift({ maxFileBytes = 5 * 1024 ** 3 } = {}) {
+export async function startSwift({ maxFileBytes = 5 * 1024 ** 3, keystone } = {}) {
   if (!PROGRAMS.every((name) => spawnSync('which', [name], { env }).status === 0)) return undefined;
   const directory = mkdtempSync(path.join(os.tmpdir(), 'glance-swift-'));
   const children = [];
@@ -52,7 +55,7 @@ export async function startSwift({ maxFileBytes = 5 * 1024 ** 3 } = {}) {
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    return { url: await start(directory, children, maxFileBytes), stop };
+    return { url: await start(directory, children, { maxFileBytes, keystone }), stop };
   } catch (error) {
     console.error(`Swift did not start: ${error.message}`);
     await stop();
@@ -60,7 +63,7 @@ export async function startSwift({ maxFileBytes = 5 * 1024 ** 3 } = {}) {
   }
 }
 
-async function start(directory, children, maxFileBytes) {
+async function start(directory, children, settings) {
   const ports = {};
   for (const name of ['cache', ...SERVERS]) ports[name] = await freePort();
   const etc = path.join(directory, 'etc');
@@ -68,7 +71,7 @@ async function start(directory, children, maxFileBytes) {
     mkdirSync(path.join(directory, name), { recursive: true });
   }
   const key = randomBytes(16).toString('hex');
-  const files = configuration({ directory, etc, ports, key, maxFileBytes });
+  const files = configuration({ directory, etc, ports, key, ...settings });
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(etc, name), text);
   const rings = ['account', 'container', 'object'].map((name) => `${name}=${ports[name]}`);
   const made = spawnSync('python3', ['-c', MAKE_RINGS, etc, ...rings], { env, encoding: 'utf8' });
@@ -90,10 +93,11 @@ async function start(directory, children, maxFileBytes) {
   );
   for (const name of SERVERS) daemon('python3', '-c', RUN, etc, `${name}-server`);
   for (const name of SERVERS) await answers(ports[name], name === 'proxy' ? '/info' : '/');
+  if (settings.keystone) return `http://127.0.0.1:${ports.proxy}/v1`;
   return `http://test%3Atester:${key}@127.0.0.1:${ports.proxy}/auth/v1.0`;
 }
 
-function configuration({ directory, etc, ports, key, maxFileBytes }) {
+function configuration({ directory, etc, ports, key, maxFileBytes, keystone }) {
   const common = (name) => `[DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = ${ports[name]}
@@ -122,7 +126,7 @@ default = yes
     'account-server.conf': storage('account'),
     'container-server.conf': storage('container'),
     'object-server.conf': storage('object'),
-    'proxy-server.conf': `${common('proxy')}pipeline = catch_errors proxy_logging cache listing_formats bulk tempauth copy slo dlo proxy-server
+    'proxy-server.conf': `${common('proxy')}pipeline = catch_errors proxy_logging cache listing_formats bulk ${keystone ? 'authtoken keystoneauth' : 'tempauth'} copy slo dlo proxy-server
 ${filters.map((name) => `[filter:${name}]\nuse = egg:swift#${name}\n`).join('')}[app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -133,11 +137,36 @@ memcache_servers = 127.0.0.1:${ports.cache}
 [filter:dlo]
 use = egg:swift#dlo
 rate_limit_after_segment = 10000
-[filter:tempauth]
+${keystone ? keystoneFilters(keystone) : tempauthFilter(key)}`,
+  };
+}
+
+function tempauthFilter(key) {
+  return `[filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = ${key} .admin
-`,
-  };
+`;
+}
+
+function keystoneFilters({ url, user, password }) {
+  return `[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+www_authenticate_uri = ${url}
+auth_url = ${url}
+auth_type = password
+username = ${user}
+password = ${password}
+project_name = service
+user_domain_id = default
+project_domain_id = default
+delay_auth_decision = true
+include_service_catalog = false
+cache = swift.cache
+[filter:keystoneauth]
+use = egg:swift#keystoneauth
+operator_roles = admin, member
+reseller_admin_role = ResellerAdmin
+`;
 }
 
 async function answers(port, place) {
@@ -160,4 +189,12 @@ function freePort() {
       server.close(() => resolve(port));
     });
   });
+}
+
+// As a program of its own: serves until its standard input ends.
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const swift = await startSwift({ keystone: JSON.parse(process.env.SWIFT_KEYSTONE ?? 'null') });
+  if (!swift) process.exit(1);
+  process.stdin.on('end', () => void swift.stop()).resume();
+  console.log(JSON.stringify({ url: swift.url }));
 }

@@ -2,6 +2,7 @@
 //   TEST_MYSQL_URL=mysql://user:password@host:port/   a server to use instead of a private one
 //   TEST_S3_URL=http://access:secret@host:port        an S3 server to use instead of a private one
 //   TEST_SWIFT_URL=http://user:key@host:port/auth/v1.0  a Swift to use instead of a private one
+//   TEST_RADOS_SWIFT_URL=http://user:key@host:port/auth/v1  the Swift API of a RADOS gateway, likewise
 //   TEST_CEPH_CONF=/path/ceph.conf                    a throw-away Ceph cluster to use instead of a private one
 //   SHEEP_BIN=/path/sheep DOG_BIN=/path/dog           test the sheepdog store with a real server, too
 //   npm test -- ARGS                                  passed on to jest
@@ -32,11 +33,13 @@ if (!env.TEST_MYSQL_URL) {
 
 // Tests that need it say so themselves, aloud, and fail in CI.
 let ceph;
-if (!env.TEST_S3_URL || !env.TEST_CEPH_CONF) {
+if (!env.TEST_S3_URL || !env.TEST_RADOS_SWIFT_URL || !env.TEST_CEPH_CONF) {
   ceph = await startCephCluster();
   if (ceph) {
     env.TEST_CEPH_CONF ||= ceph.conf;
-    env.TEST_S3_URL ||= (await startRadosGateway(ceph)) ?? '';
+    const gateway = await startRadosGateway(ceph);
+    env.TEST_S3_URL ||= gateway?.s3 ?? '';
+    env.TEST_RADOS_SWIFT_URL ||= gateway?.swift ?? '';
   }
 }
 let swift;

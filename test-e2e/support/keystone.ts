@@ -121,9 +121,9 @@ export class Keystone {
     return await this.idOf('project', name, { domain_id: 'default' });
   }
 
-  /** Tells clients of a region where the image service is. */
-  async setImageEndpoint(url: string, region = 'RegionOne'): Promise<Endpoint> {
-    const service_id = await this.idOf('service', 'image', { type: 'image' });
+  /** Tells clients of a region where the image service is, or another. */
+  async setImageEndpoint(url: string, region = 'RegionOne', type = 'image'): Promise<Endpoint> {
+    const service_id = await this.idOf('service', type, { type });
     if (region !== 'RegionOne') await this.ask('POST', '/regions', { region: { id: region } });
     const made = (await this.ask('POST', '/endpoints', {
       endpoint: { service_id, interface: 'public', region_id: region, url },

@@ -17,6 +17,7 @@ import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
 import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
+import { tellingStores } from './images/store-access';
 import { ImageUploader } from './images/upload-image';
 import { createLimits } from './limits/create-limits';
 import { LIMITS_NEED } from './limits/keystone-limits';
@@ -68,11 +69,12 @@ export async function createApi(
     logger.child('policy'),
   );
   const authentication = createAuthenticator(config, environment);
-  const registry = overrides.registry ?? createRegistryClient(config, environment);
+  const registryClient = overrides.registry ?? createRegistryClient(config, environment);
   const need = options.use_keystone_limits ? LIMITS_NEED : undefined;
-  await refuseForeignRegistry(registry, need);
-  const limits = createLimits(config, registry, environment);
+  await refuseForeignRegistry(registryClient, need);
+  const limits = createLimits(config, registryClient, environment);
   const stores = overrides.stores ?? (await StoreSet.create(storeSettings(config, warn), { warn }));
+  const registry = tellingStores(registryClient, { stores, logger: logger.child('access') });
   const hashPool = new HashPool(transfer.hash_threads);
   const readiness = new Readiness(
     {
@@ -219,8 +221,8 @@ export async function createApi(
     stores,
     readiness,
     reloads: [
-      ...(registry instanceof HttpRegistry
-        ? [reloadCredentials(registry, config, environment.serviceKeys)]
+      ...(registryClient instanceof HttpRegistry
+        ? [reloadCredentials(registryClient, config, environment.serviceKeys)]
         : []),
       ...(authentication.reloads ?? []),
       ...(limits.reloads ?? []),
@@ -236,7 +238,7 @@ export async function createApi(
       await hashPool.close();
       authentication.close();
       limits.close();
-      if (registry instanceof HttpRegistry) registry.close();
+      if (registryClient instanceof HttpRegistry) registryClient.close();
       if (!overrides.stores) await stores.close();
     },
   };

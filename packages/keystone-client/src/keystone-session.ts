@@ -37,6 +37,8 @@ export interface ServiceAccess {
   token: string;
   /** Empty when the login is not for a project. */
   catalog: readonly CatalogService[];
+  /** Undefined when the login is not for a project. */
+  projectId: string | undefined;
 }
 
 export interface KeystoneQuery {
@@ -47,6 +49,7 @@ export interface KeystoneQuery {
 interface ServiceToken {
   text: string;
   catalog: readonly CatalogService[];
+  projectId: string | undefined;
   /** Milliseconds since the epoch from which on it is not used any more. */
   renewAt: number;
 }
@@ -107,8 +110,8 @@ export class KeystoneSession {
    * @throws KeystoneError of any kind.
    */
   async access(): Promise<ServiceAccess> {
-    const { text, catalog } = await this.serviceToken();
-    return { token: text, catalog };
+    const { text, catalog, projectId } = await this.serviceToken();
+    return { token: text, catalog, projectId };
   }
 
   /** The token was refused before its time, as after Keystone got new keys: the next request logs in. */
@@ -159,8 +162,13 @@ export class KeystoneSession {
     const now = Date.now();
     const life = Math.max(0, login.value.token.expires_at.getTime() - now);
     const { renewBeforeMs = RENEW_BEFORE_MS } = this.options;
-    const { catalog } = login.value.token;
-    this.token = { text, catalog, renewAt: now + life - Math.min(renewBeforeMs, life / 2) };
+    const { catalog, project } = login.value.token;
+    this.token = {
+      text,
+      catalog,
+      projectId: project?.id,
+      renewAt: now + life - Math.min(renewBeforeMs, life / 2),
+    };
     return this.token;
   }
 }
@@ -178,9 +186,14 @@ const SERVICE = Joi.object({
   endpoints: Joi.array().items(ENDPOINT.unknown(), PASSED_OVER).default([]),
 });
 
-const LOGIN_ANSWER = Joi.object<{ token: { expires_at: Date; catalog: CatalogService[] } }>({
+interface LoginAnswer {
+  token: { expires_at: Date; catalog: CatalogService[]; project?: { id: string } };
+}
+
+const LOGIN_ANSWER = Joi.object<LoginAnswer>({
   token: Joi.object({
     expires_at: Joi.date().iso().required(),
+    project: Joi.object({ id: Joi.string().required() }).unknown(),
     catalog: Joi.array().items(SERVICE.unknown(), PASSED_OVER).default([]),
   })
     .unknown()

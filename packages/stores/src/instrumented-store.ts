@@ -7,6 +7,7 @@ import type { StoreMetrics, StoreOperation } from './store-metrics';
 import type {
   AddRequest,
   AddedBlob,
+  BlobAccess,
   ByteRange,
   GetOptions,
   OpenedBlob,
@@ -79,6 +80,11 @@ export class InstrumentedStore {
   get isDoubtful(): boolean {
     const since = this.unavailableSince;
     return since !== undefined && performance.now() - since < DOUBT_MS;
+  }
+
+  /** Whether the server below decides who reads a blob, and is to be told. */
+  get keepsAccess(): boolean {
+    return this.driver.setAccess !== undefined;
   }
 
   claims(locationUrl: string): boolean {
@@ -166,6 +172,14 @@ export class InstrumentedStore {
       );
     }
     await this.metadataCall('delete', () => this.driver.delete(locationUrl));
+  }
+
+  /** @throws as the driver. Nothing to do where the store keeps no access of its own. */
+  async setAccess(locationUrl: string, access: BlobAccess): Promise<void> {
+    await this.metadataCall(
+      'setAccess',
+      async () => await this.driver.setAccess?.(locationUrl, access),
+    );
   }
 
   /**

@@ -24,6 +24,25 @@ export interface UploadName {
   uploadId: string;
 }
 
+/**
+ * On whose behalf a store is asked. A store that keeps blobs in the accounts of projects asks its
+ * server as them; without one it is the service itself that asks.
+ */
+export interface StoreCaller {
+  /** Whose account new blobs go to; null: the service's. */
+  projectId: string | null;
+  /** Of the caller, as the identity service gave it out. Undefined where only the project is known. */
+  token?: string | undefined;
+}
+
+/** Who may get at a blob by the server that it is stored on, besides its project. */
+export interface BlobAccess {
+  /** Every project may read it; `readers` are of no account then. */
+  isPublic: boolean;
+  /** Ids of projects. */
+  readers: readonly string[];
+}
+
 export interface AddRequest extends UploadName {
   source: ByteSource;
   /** Bytes announced by the client, when it announced any. */
@@ -34,6 +53,7 @@ export interface AddRequest extends UploadName {
    * however late, removes nothing else.
    */
   firstAttempt?: boolean | undefined;
+  caller?: StoreCaller | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -62,6 +82,7 @@ export interface ByteRange {
 export interface GetOptions {
   /** Must lie within the blob. */
   range?: ByteRange | undefined;
+  caller?: StoreCaller | undefined;
   /** Ends the stream with the signal's reason and frees what it holds. */
   signal?: AbortSignal | undefined;
 }
@@ -172,6 +193,13 @@ export interface StoreDriver {
    * `store_in_use`, `store_delete_denied`, `store_unavailable`.
    */
   delete(locationUrl: string): Promise<void>;
+
+  /**
+   * Where the server itself decides who reads a blob: lets these, and nobody who was let before.
+   * Asked when an image has become active and when its visibility, members or locations changed.
+   * @throws as delete.
+   */
+  setAccess?(locationUrl: string, access: BlobAccess): Promise<void>;
 
   /**
    * Every visible blob whose name has the form of {@link parseBlobName}, in no order. Anything else

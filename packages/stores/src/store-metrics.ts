@@ -8,7 +8,8 @@ export type StoreOperation =
   | 'listBlobs'
   | 'listUnfinished'
   | 'removeUnfinished'
-  | 'checkWritable';
+  | 'checkWritable'
+  | 'setAccess';
 
 /** Everything here only ever grows, except `inFlight` and `openReaders`. */
 export interface OperationMetrics {

@@ -127,7 +127,7 @@ ${sections.join('')}`;
 /** A RADOS gateway, and rclone. */
 async function startS3({ ceph }) {
   const rclone = findProgram('rclone');
-  const url = rclone && ceph && (await startRadosGateway(ceph));
+  const url = rclone && ceph && (await startRadosGateway(ceph))?.s3;
   if (!url) return { id: 's3', lacking: 'rclone radosgw ceph-mon ceph-osd ceph-common' };
   const { host, origin, username, password } = new URL(url);
   const remote = 'bench:bench/by-client';

@@ -126,6 +126,7 @@ export class ImageCopier {
         {
           image,
           destination: () => (check ? source : stores.get(copy.storeId)),
+          caller: { projectId: image.owner },
           body: () => new ExternalBody((signal) => source.open(signal), timeoutMs),
           // What the image has been shown with must come true; 0 counts as not known.
           sizeBytes: image.sizeBytes || undefined,

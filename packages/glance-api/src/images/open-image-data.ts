@@ -6,7 +6,7 @@ import {
   type ImageRecord,
 } from '@glance/common';
 import type { Logger } from '@glance/service-kit';
-import type { ByteRange, ByteSource, StoreSet } from '@glance/stores';
+import type { ByteRange, ByteSource, StoreCaller, StoreSet } from '@glance/stores';
 
 export interface ImageData {
   /** Of what is read: the image, or the range of it. */
@@ -17,6 +17,8 @@ export interface ImageData {
 export interface OpenOptions {
   stores: StoreSet;
   logger: Logger;
+  /** Who reads, for a store that asks its server as them. */
+  caller: StoreCaller;
   /** Must lie within the recorded size. */
   range?: ByteRange | undefined;
   /** Ids of stores whose locations are tried before all others. */
@@ -29,7 +31,7 @@ export interface OpenOptions {
  * @throws DomainError of the last location tried; `store_blob_missing` when there is none.
  */
 export async function openImageData(image: ImageRecord, options: OpenOptions): Promise<ImageData> {
-  const { stores, logger, range } = options;
+  const { stores, logger, caller, range } = options;
   const locations = stores.arrange(activeLocations(image));
   if (locations.length === 0 && image.sizeBytes === 0) {
     return { sizeBytes: 0, chunks: noBytes() };
@@ -38,7 +40,7 @@ export async function openImageData(image: ImageRecord, options: OpenOptions): P
   for (const location of inReadOrder(locations, options)) {
     try {
       const store = stores.forLocation(location);
-      const { stream, sizeBytes } = await store.get(location.url, { range });
+      const { stream, sizeBytes } = await store.get(location.url, { range, caller });
       if (image.sizeBytes === null || image.sizeBytes === sizeBytes) {
         return { sizeBytes: range?.length ?? sizeBytes, chunks: stream };
       }

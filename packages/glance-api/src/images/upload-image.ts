@@ -15,7 +15,7 @@ import {
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import { continueBody, type Logger } from '@glance/service-kit';
-import type { AddedBlob, InstrumentedStore } from '@glance/stores';
+import type { AddedBlob, InstrumentedStore, StoreCaller } from '@glance/stores';
 import { FormatInspection, type FormatRules } from '../formats/format-inspection';
 import type { HashPool } from '../transfer/hash-pool';
 import { RequestBody, type BodyLimits } from '../transfer/request-body';
@@ -41,6 +41,8 @@ export interface UploadRequest {
   request: IncomingMessage;
   response: ServerResponse;
   store: InstrumentedStore;
+  /** Who uploads, for a store that asks its server as them. */
+  caller: StoreCaller;
   /** Announced by the client, checked against the data. */
   sizeBytes: number | undefined;
   md5: string | undefined;
@@ -63,6 +65,8 @@ export type TransferDestination = Pick<InstrumentedStore, 'add'>;
 export interface Transfer {
   image: ImageRecord;
   destination(): TransferDestination;
+  /** Whose the bytes are to be, where stores make a difference. */
+  caller: StoreCaller;
   body(): UploadBody;
   /** Must come true, as must checksum and hash. */
   sizeBytes: number | undefined;
@@ -107,11 +111,12 @@ export class ImageUploader {
       ...(limits ? { limits } : {}),
     });
 
-    const { store, sizeBytes, md5, hash, context } = upload;
+    const { store, caller, sizeBytes, md5, hash, context } = upload;
     return await this.transfer(
       {
         image,
         destination: () => store,
+        caller,
         body: () => {
           const body = new RequestBody(request, this.options.bodyLimits);
           return unwrap ? unwrap(body) : body;
@@ -178,6 +183,7 @@ export class ImageUploader {
         imageId,
         uploadId: lease.uploadId,
         firstAttempt: lease.firstAttempt,
+        caller: transfer.caller,
         source,
         ...(announcedBytes === undefined ? {} : { expectedSizeBytes: announcedBytes }),
       });

@@ -5,6 +5,7 @@ import type { StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
+import { storeCallerOf } from '../auth/store-caller';
 import type { Caller } from '../auth/caller';
 import { openImageData } from '../images/open-image-data';
 import type { PolicyTarget } from '../policy/check';
@@ -70,7 +71,10 @@ export class ImageReads {
     });
     checkActive(image);
     await transfers.during(identity.projectId, async () => {
-      const data = await openImageData(image, { stores, logger });
+      const data = await openImageData(image, {
+        ...{ stores, logger },
+        caller: storeCallerOf(req),
+      });
       res.set({
         ...imageMetaHeaders(properties.readable(image, identity)),
         'Content-Type': 'application/octet-stream',

@@ -32,6 +32,7 @@ import type { TransferAdmission } from '../transfer/transfer-admission';
 import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { changeTarget } from './change-target';
 import { contextOf } from '../auth/call-context';
+import { storeCallerOf } from '../auth/store-caller';
 import { findImage } from './find-image';
 import { checkFormatMix, parseImageMeta, type FormatRules, type ImageMeta } from './image-headers';
 import { namedSources, onlySource, type ImageSource, type NamedSources } from './image-source';
@@ -117,6 +118,7 @@ export class ImagesController {
         request: req,
         response: res,
         store,
+        caller: storeCallerOf(req),
         ...announced(meta.sizeBytes, meta.checksum),
         failureStatus: 'killed',
         limits: limits.limits,
@@ -211,6 +213,7 @@ export class ImagesController {
         request: req,
         response: res,
         store,
+        caller: storeCallerOf(req),
         ...announced(updated.sizeBytes ?? undefined, updated.checksum),
         failureStatus: 'killed',
         limits,

@@ -26,6 +26,7 @@ import type { TransferAdmission } from '../transfer/transfer-admission';
 import { answerEmpty } from './answer';
 import { requestedRange } from './byte-range';
 import { contextOf } from '../auth/call-context';
+import { storeCallerOf } from '../auth/store-caller';
 import { readDataHeaders } from './data-headers';
 import { findImage } from './find-image';
 import { preferredNames, preferredStores, storeForUpload } from './store-choice';
@@ -72,6 +73,7 @@ export class DataController {
         request: req,
         response: res,
         store,
+        caller: storeCallerOf(req),
         sizeBytes,
         md5: image.checksum ?? undefined,
         hash,
@@ -113,17 +115,19 @@ export class DataController {
       return;
     }
     const range = requestedRange(req.headers, image.sizeBytes);
-    await transfers.during(caller.projectId, () => this.send(res, image, range, preferred));
+    await transfers.during(caller.projectId, () => this.send(req, res, image, range, preferred));
   };
 
   private async send(
+    req: Request,
     res: Response,
     image: ImageRecord,
     range: ByteRange | undefined,
     preferred: readonly string[],
   ): Promise<void> {
     const { stores, logger, sendIdleMs, shutdown } = this.options;
-    const options = { stores, logger, range, preferredStores: preferred };
+    const caller = storeCallerOf(req);
+    const options = { stores, logger, caller, range, preferredStores: preferred };
     const data = await openImageData(image, options).catch((error: unknown) => {
       if (isDomainError(error, 'store_blob_missing')) return undefined;
       throw error;

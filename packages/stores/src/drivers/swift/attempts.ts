@@ -5,13 +5,34 @@ import { removeAll, removeObject } from './remove-object';
 import type { SwiftContainer } from './swift-container';
 import { prefixOf } from './write-segments';
 
+/** Tells of attempts, so that a sweep finds what the process of one left behind. */
+export interface AttemptRecord {
+  /** Before any of its bytes are written. */
+  begin(attempt: Attempt): Promise<void>;
+  /** It is over: its blob stays, or nothing of it does. */
+  end(attempt: Attempt, outcome: 'kept' | 'removed'): Promise<void>;
+}
+
+/** Finds the container of an attempt by its mark; undefined when there is none to look into. */
+export type FindContainer = (mark: string, attempt: Attempt) => Promise<SwiftContainer | undefined>;
+
+/** Marks attempts in the container that they write to. */
+export function marksIn(container: SwiftContainer): AttemptRecord {
+  return {
+    begin: (attempt) => container.putMark(markOf(attempt)),
+    end: (attempt) => container.remove(markOf(attempt)),
+  };
+}
+
 /** The attempts that are marked in a container. */
 export async function* listAttempts(
-  container: SwiftContainer,
+  marks: SwiftContainer,
+  containerOf: FindContainer,
 ): AsyncGenerator<UnfinishedBlob, undefined> {
-  for await (const { key: mark, modified } of container.list(MARK_PREFIX)) {
+  for await (const { key: mark, modified } of marks.list(MARK_PREFIX)) {
     const attempt = parseMark(mark);
-    if (attempt === undefined) continue;
+    const container = attempt && (await containerOf(mark, attempt));
+    if (container === undefined || attempt === undefined) continue;
     const { sizeBytes, latest } = await measure(container, attempt);
     const last = new Date(Math.max(modified.getTime(), latest.getTime()));
     const { imageId, uploadId } = attempt;
@@ -21,23 +42,21 @@ export async function* listAttempts(
 
 /** Removes an attempt; its mark is the last to go. Nothing there is a success. */
 export async function removeAttempt(
-  container: SwiftContainer,
+  marks: SwiftContainer,
   name: UploadName,
   fate: UnfinishedFate,
+  containerOf: FindContainer,
+  record: AttemptRecord,
 ): Promise<void> {
-  for await (const { key: mark } of container.list(`${MARK_PREFIX}${ownKey(name)}`)) {
+  for await (const { key: mark } of marks.list(`${MARK_PREFIX}${ownKey(name)}`)) {
     const attempt = parseMark(mark);
-    if (attempt === undefined) continue;
+    const container = attempt && (await containerOf(mark, attempt));
+    if (container === undefined || attempt === undefined) continue;
     // Segments without a manifest are nobody's, whatever became of the attempt.
     if (fate === 'abandoned') await removeBlob(container, attempt);
     else await removeStraySegments(container, attempt);
-    await container.remove(mark);
+    await record.end(attempt, fate === 'abandoned' ? 'removed' : 'kept');
   }
-}
-
-/** The attempt is over and its blob stays. */
-export async function settleAttempt(container: SwiftContainer, attempt: Attempt): Promise<void> {
-  await container.remove(markOf(attempt));
 }
 
 /** Removes what this attempt wrote, never what took its name later. */

@@ -1,4 +1,5 @@
-import type { FoundObject, SwiftContainer } from './swift-container';
+import type { FoundObject } from './found-object';
+import type { SwiftContainer } from './swift-container';
 
 /** Segments that are deleted at a time. */
 const AT_A_TIME = 8;

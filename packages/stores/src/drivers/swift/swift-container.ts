@@ -1,30 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage, IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import Joi from 'joi';
+import { MANIFEST, SIZE, toFound, UPLOAD_ID } from './found-object';
+import type { FoundObject } from './found-object';
+import { pages, parsed } from './listings';
 import type { Body, SwiftAccount } from './swift-account';
 import { containerMissing, statusOf, SwiftRefusal, toStoreError } from './swift-errors';
 import type { SendProgress } from './swift-http';
-
-/** Names the attempt that an object is of. */
-const UPLOAD_ID = 'x-object-meta-glance-upload-id';
-/** Bytes of all segments, on the manifest: a lost segment would only make the blob shorter. */
-const SIZE = 'x-object-meta-glance-size';
-const MANIFEST = 'x-object-manifest';
-const PAGE = 1000;
-
-export interface FoundObject {
-  /** What there is of it. */
-  sizeBytes: number;
-  /** What there must be; undefined where the object itself says it. */
-  recordedBytes: number | undefined;
-  /** Undefined on an object of upstream's. */
-  uploadId: string | undefined;
-  modified: Date;
-  /** Of a dynamic large object: where its segments are. */
-  manifest: { container: string; prefix: string } | undefined;
-  /** A static large object, which the server deletes with its segments. */
-  isStatic: boolean;
-}
 
 export interface ListedObject {
   key: string;
@@ -38,12 +20,19 @@ export interface ObjectName {
   uploadId: string;
 }
 
+export interface ContainerKind {
+  /** It is made for a mark when it is missing. */
+  create: boolean;
+  /** It comes and goes with what is in it: one that is missing is an empty one. */
+  isEmptyWhenMissing?: boolean;
+}
+
 /** One container: the requests of the protocol that the store makes. Errors are of the store family unless said. */
 export class SwiftContainer {
   constructor(
     private readonly account: SwiftAccount,
     readonly name: string,
-    private readonly mayCreate: boolean,
+    private readonly kind: ContainerKind,
   ) {}
 
   /** @returns undefined when there is no such object, or no such container: the answer does not say. */
@@ -68,21 +57,60 @@ export class SwiftContainer {
   }
 
   /** An empty object, in the container that is made for it where that is wanted. */
-  async putMark(key: string): Promise<void> {
+  async putMark(key: string, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+    const headers = { ...metadata, 'content-length': '0' };
     const put = (): Promise<unknown> =>
-      this.account.ask({ method: 'PUT', path: this.path(key), headers: { 'content-length': '0' } });
+      this.account.ask({ method: 'PUT', path: this.path(key), headers });
     try {
       await put().catch(async (error: unknown) => {
-        if (!this.mayCreate || statusOf(error) !== 404) throw error;
-        await this.account.ask({
-          method: 'PUT',
-          path: this.path(),
-          headers: { 'content-length': '0' },
-        });
+        if (!this.kind.create || statusOf(error) !== 404) throw error;
+        await this.create();
         await put();
       });
     } catch (error) {
       throw toStoreError(error, 'write');
+    }
+  }
+
+  /** @returns one header of what the server keeps with an object; undefined without either. */
+  async metadataOf(key: string, header: string): Promise<string | undefined> {
+    try {
+      const { headers } = await this.account.ask({ method: 'HEAD', path: this.path(key) });
+      const value = headers[header];
+      return typeof value === 'string' ? value : undefined;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw toStoreError(error, 'read');
+    }
+  }
+
+  /** There already is a success. */
+  async create(): Promise<void> {
+    const headers = { 'content-length': '0' };
+    try {
+      await this.account.ask({ method: 'PUT', path: this.path(), headers });
+    } catch (error) {
+      throw toStoreError(error, 'write');
+    }
+  }
+
+  /** Missing already, or with something in it, is a success. */
+  async removeIfEmpty(): Promise<void> {
+    try {
+      await this.account.ask({ method: 'DELETE', path: this.path() });
+    } catch (error) {
+      const status = statusOf(error);
+      if (status !== 404 && status !== 409) throw toStoreError(error, 'delete');
+    }
+  }
+
+  /** Sets headers of the container itself. @throws `store_blob_missing` when it is missing. */
+  async describe(headers: Readonly<Record<string, string>>): Promise<void> {
+    const all = { ...headers, 'content-length': '0' };
+    try {
+      await this.account.ask({ method: 'POST', path: this.path(), headers: all });
+    } catch (error) {
+      throw toStoreError(error, 'delete');
     }
   }
 
@@ -194,6 +222,7 @@ export class SwiftContainer {
   /** Objects whose name begins so, page by page; without a prefix, those with no slash in theirs. */
   async *list(prefix?: string): AsyncGenerator<ListedObject, undefined> {
     const query = prefix === undefined ? { delimiter: '/' } : { prefix };
+    if (this.kind.isEmptyWhenMissing === true && !(await this.exists())) return;
     for await (const { name, bytes, last_modified } of pages(this.account, this.path(), query)) {
       if (name === undefined) continue;
       // In UTC, without saying so.
@@ -204,12 +233,13 @@ export class SwiftContainer {
 
   /** Another container of the account. */
   beside(name: string): SwiftContainer {
-    return name === this.name ? this : new SwiftContainer(this.account, name, false);
+    return name === this.name ? this : new SwiftContainer(this.account, name, { create: false });
   }
 
   /** What a 404 means that an object was answered with: the container may be missing as well. */
   async missing(otherwise: () => Error): Promise<Error> {
-    return (await this.exists()) ? otherwise() : containerMissing();
+    if (this.kind.isEmptyWhenMissing === true || (await this.exists())) return otherwise();
+    return containerMissing();
   }
 
   private path(key?: string): string {
@@ -217,34 +247,6 @@ export class SwiftContainer {
     return `/${encodeURIComponent(this.name)}${object}`;
   }
 }
-
-/** Names of the containers of an account that begin so. */
-export async function* listContainers(
-  account: SwiftAccount,
-  prefix: string,
-): AsyncGenerator<string, undefined> {
-  for await (const { name } of pages(account, '', { prefix })) {
-    if (name?.startsWith(prefix) === true) yield name;
-  }
-}
-
-interface Entry {
-  name?: string;
-  subdir?: string;
-  bytes?: number;
-  last_modified?: string;
-}
-
-const ENTRIES = Joi.array<Entry[]>()
-  .items(
-    Joi.object({
-      name: Joi.string(),
-      subdir: Joi.string(),
-      bytes: Joi.number(),
-      last_modified: Joi.string().replace(/(?:Z|[+]00:00)$/, ''),
-    }).unknown(),
-  )
-  .required();
 
 interface BulkReport {
   /** Such as `200 OK`. */
@@ -259,82 +261,8 @@ const BULK_REPORT = Joi.object<BulkReport>({
   .unknown()
   .required();
 
-async function* pages(
-  account: SwiftAccount,
-  path: string,
-  query: Readonly<Record<string, string>>,
-): AsyncGenerator<Entry, undefined> {
-  let marker = '';
-  for (;;) {
-    const search = new URLSearchParams({ ...query, format: 'json', limit: String(PAGE), marker });
-    let entries: Entry[];
-    try {
-      const { status, body } = await account.ask({
-        method: 'GET',
-        path: `${path}?${search.toString()}`,
-      });
-      entries = status === 204 ? [] : readEntries(body);
-    } catch (error) {
-      if (statusOf(error) === 404) throw containerMissing(error);
-      throw toStoreError(error, 'read');
-    }
-    yield* entries;
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < PAGE) return;
-    marker = last.name ?? last.subdir ?? '';
-  }
-}
-
-function readEntries(body: Buffer): Entry[] {
-  const entries: Joi.ValidationResult<Entry[]> = ENTRIES.validate(parsed(body));
-  if (entries.error) throw new Error(`Swift server: no listing: ${entries.error.message}`);
-  return entries.value;
-}
-
 /** What came of deleting many objects. */
 function bulkStatus(body: Buffer): number {
   const report: Joi.ValidationResult<BulkReport> = BULK_REPORT.validate(parsed(body));
   return report.error ? 500 : Number.parseInt(report.value['Response Status'], 10);
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    throw new Error('Swift server: an answer that is no JSON');
-  }
-}
-
-/** @throws when the answer does not say how large the object is. */
-export function toFound(headers: IncomingHttpHeaders): FoundObject {
-  const recordedBytes = toNumber(headers[SIZE]);
-  const sizeBytes = toNumber(headers['content-length']) ?? recordedBytes;
-  if (sizeBytes === undefined) throw new Error('Swift server: an object without a size');
-  const uploadId = headers[UPLOAD_ID];
-  const manifest = headers[MANIFEST];
-  return {
-    sizeBytes,
-    recordedBytes,
-    uploadId: typeof uploadId === 'string' ? uploadId : undefined,
-    modified: new Date(headers['last-modified'] ?? 0),
-    manifest: typeof manifest === 'string' ? toManifest(manifest) : undefined,
-    isStatic: String(headers['x-static-large-object']).toLowerCase() === 'true',
-  };
-}
-
-function toManifest(text: string): { container: string; prefix: string } | undefined {
-  const slash = text.indexOf('/');
-  if (slash < 1) return undefined;
-  try {
-    return {
-      container: decodeURIComponent(text.slice(0, slash)),
-      prefix: decodeURIComponent(text.slice(slash + 1)),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function toNumber(text: string | string[] | undefined): number | undefined {
-  return typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

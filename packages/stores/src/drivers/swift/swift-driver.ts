@@ -1,16 +1,9 @@
-import type { IncomingMessage } from 'node:http';
-import { isDomainError } from '@glance/common';
-import { emptyStream } from '../../empty-stream';
-import { ResponseStream } from '../../outbound/response-stream';
-import { totalOf } from '../../remote/content-range';
 import { ageOf } from '../../remote/unfinished-marks';
-import { blobCorrupt, blobMissing, rangeOutsideBlob } from '../../store-errors';
+import { blobMissing } from '../../store-errors';
 import { parseBlobName } from '../../store-driver';
 import type {
   AddRequest,
   AddedBlob,
-  BlobStream,
-  ByteRange,
   GetOptions,
   OpenedBlob,
   StoreContext,
@@ -22,34 +15,26 @@ import type {
   UploadName,
 } from '../../store-driver';
 import type { StoreOptions } from '../../store-options';
-import { listAttempts, removeAttempt, removeBlob, settleAttempt } from './attempts';
+import { listAttempts, marksIn, removeAttempt, removeBlob } from './attempts';
 import { removeObject } from './remove-object';
-import { ResumingStream } from './resuming-stream';
+import { listContainers } from './listings';
+import { readObject, requireObject, sizeOfObject } from './read-object';
+import type { ObjectPlace } from './read-object';
 import { SwiftAccount } from './swift-account';
-import { listContainers, SwiftContainer, toFound } from './swift-container';
-import type { FoundObject } from './swift-container';
-import { containerMissing, statusOf, toStoreError } from './swift-errors';
+import { SwiftContainer } from './swift-container';
+import { containerMissing } from './swift-errors';
 import { SwiftHttp } from './swift-http';
 import { containerOf, isContainerOf, placeOf, SCHEMES, toLocation } from './swift-location';
-import type { SwiftPlace } from './swift-location';
 import { createLogin } from './swift-login';
-import { readSwiftOptions, SWIFT_OPTIONS } from './swift-options';
+import { SWIFT_OPTIONS } from './option-table';
+import { readSwiftOptions } from './swift-options';
 import type { SwiftSettings } from './swift-options';
+import { TenantDriver } from './tenants/tenant-driver';
 import { writeBlob } from './write-blob';
-
-/** Without a byte for so long a download has failed. */
-const IDLE_MS = 60_000;
 
 export interface SwiftTimeouts {
   /** Milliseconds that the server may take to answer once it has the whole request. */
   answerMs: number;
-}
-
-/** A blob whose answer has begun. */
-interface OpenedObject {
-  body: IncomingMessage;
-  sizeBytes: number;
-  etag: string | undefined;
 }
 
 /**
@@ -64,7 +49,7 @@ export class SwiftDriver implements StoreDriver {
   /** By reference; made when a location needs it. */
   private readonly accounts = new Map<string, SwiftAccount>();
 
-  private constructor(
+  constructor(
     private readonly settings: SwiftSettings,
     private readonly context: StoreContext,
     timeouts?: SwiftTimeouts,
@@ -104,7 +89,8 @@ export class SwiftDriver implements StoreDriver {
     const { area } = this.settings;
     const reference = area.defaultReference;
     const container = this.containerAt(reference, containerOf(area, request.imageId));
-    const { sizeBytes, ...attempt } = await writeBlob(container, request, {
+    const record = marksIn(container);
+    const { sizeBytes, ...attempt } = await writeBlob(container, record, request, {
       ...this.settings,
       warn: (message) => this.context.warn(`store ${this.context.storeId}: ${message}`),
     });
@@ -116,50 +102,25 @@ export class SwiftDriver implements StoreDriver {
       }),
       sizeBytes,
       metadata: {},
-      settle: () => settleAttempt(container, attempt),
+      settle: () => record.end(attempt, 'kept'),
       discard: async () => {
         await removeBlob(container, attempt);
-        await settleAttempt(container, attempt);
+        await record.end(attempt, 'removed');
       },
     };
   }
 
-  async get(locationUrl: string, { range, signal }: GetOptions = {}): Promise<OpenedBlob> {
-    const { container, object } = this.requirePlace(locationUrl);
-    if (range?.length === 0) {
-      const sizeBytes = requireWhole(await this.require(container, object, signal));
-      if (range.offset > sizeBytes) throw rangeOutsideBlob();
-      return { stream: emptyStream(), sizeBytes };
-    }
-    const { body, sizeBytes, etag } = await this.open(container, object, range, signal);
-    if (range && range.offset + range.length > sizeBytes) {
-      body.destroy();
-      throw rangeOutsideBlob();
-    }
-    const { offset, length } = range ?? { offset: 0, length: sizeBytes };
-    const openRest = async (readBytes: number): Promise<BlobStream> => {
-      const rest = { offset: offset + readBytes, length: length - readBytes };
-      if (rest.length === 0) return emptyStream();
-      const next = await this.open(container, object, rest, signal);
-      if (next.etag !== etag || next.sizeBytes !== sizeBytes) {
-        next.body.destroy();
-        throw blobCorrupt('The image data is not what it was when the download began');
-      }
-      return new ResponseStream(next.body, IDLE_MS, signal);
-    };
-    const stream = new ResponseStream(body, IDLE_MS, signal);
-    const retries = this.settings.retryGetCount;
-    return { stream: new ResumingStream(stream, openRest, retries, signal), sizeBytes };
+  async get(locationUrl: string, options: GetOptions = {}): Promise<OpenedBlob> {
+    return await readObject(this.requirePlace(locationUrl), options, this.settings.retryGetCount);
   }
 
   async sizeOf(locationUrl: string): Promise<number> {
-    const { container, object } = this.requirePlace(locationUrl);
-    return requireWhole(await this.require(container, object));
+    return await sizeOfObject(this.requirePlace(locationUrl));
   }
 
   async delete(locationUrl: string): Promise<void> {
-    const { container, object } = this.requirePlace(locationUrl);
-    await removeObject(container, object, await this.require(container, object));
+    const place = this.requirePlace(locationUrl);
+    await removeObject(place.container, place.object, await requireObject(place));
   }
 
   async *listBlobs(): AsyncGenerator<StoredBlob, undefined> {
@@ -186,13 +147,17 @@ export class SwiftDriver implements StoreDriver {
   async listUnfinished(): Promise<UnfinishedBlob[]> {
     const found: UnfinishedBlob[] = [];
     for await (const container of this.containers()) {
-      for await (const attempt of listAttempts(container)) found.push(attempt);
+      const here = (): Promise<SwiftContainer> => Promise.resolve(container);
+      for await (const attempt of listAttempts(container, here)) found.push(attempt);
     }
     return found;
   }
 
   async removeUnfinished(name: UploadName, fate: UnfinishedFate): Promise<void> {
-    for await (const container of this.containers()) await removeAttempt(container, name, fate);
+    for await (const container of this.containers()) {
+      const here = (): Promise<SwiftContainer> => Promise.resolve(container);
+      await removeAttempt(container, name, fate, here, marksIn(container));
+    }
   }
 
   async checkWritable(): Promise<void> {
@@ -221,7 +186,9 @@ export class SwiftDriver implements StoreDriver {
   }
 
   private containerAt(reference: string, name: string): SwiftContainer {
-    return new SwiftContainer(this.account(reference), name, this.settings.createContainer);
+    return new SwiftContainer(this.account(reference), name, {
+      create: this.settings.createContainer,
+    });
   }
 
   /** Those that images are or were in, whatever the seed was then. */
@@ -233,65 +200,21 @@ export class SwiftDriver implements StoreDriver {
     }
   }
 
-  private requirePlace(
-    locationUrl: string,
-  ): Pick<SwiftPlace, 'object'> & { container: SwiftContainer } {
+  private requirePlace(locationUrl: string): ObjectPlace {
     const place = placeOf(locationUrl, this.settings.area);
     if (place === undefined) throw blobMissing();
     return { container: this.containerAt(place.reference, place.container), object: place.object };
-  }
-
-  private async require(
-    container: SwiftContainer,
-    object: string,
-    signal?: AbortSignal,
-  ): Promise<FoundObject> {
-    const found = await container.find(object, signal);
-    if (found) return found;
-    throw await container.missing(blobMissing);
-  }
-
-  private async open(
-    container: SwiftContainer,
-    object: string,
-    range: ByteRange | undefined,
-    signal?: AbortSignal,
-  ): Promise<OpenedObject> {
-    const header = range && `bytes=${range.offset}-${range.offset + range.length - 1}`;
-    try {
-      const body = await container.open(object, header, signal);
-      try {
-        return { body, sizeBytes: sizeIn(body, range), etag: body.headers.etag };
-      } catch (error) {
-        body.destroy();
-        throw error;
-      }
-    } catch (error) {
-      if (isDomainError(error) || signal?.aborted === true) throw error;
-      if (statusOf(error) === 416) throw rangeOutsideBlob();
-      if (statusOf(error) === 404) throw await container.missing(() => blobMissing(error));
-      throw toStoreError(error, 'read');
-    }
   }
 }
 
 export const swiftStore: StoreType = {
   options: SWIFT_OPTIONS,
-  create: (options, context) => SwiftDriver.create(options, context),
+  // Reading the settings may throw.
+  // eslint-disable-next-line @typescript-eslint/require-await
+  create: async (options, context) => {
+    const settings = readSwiftOptions(options, context);
+    return settings.adminProjects === undefined
+      ? new SwiftDriver(settings, context)
+      : new TenantDriver(settings, context);
+  },
 };
-
-/** The size of the whole blob, whatever part of it the answer has. */
-function sizeIn({ statusCode, headers }: IncomingMessage, range: ByteRange | undefined): number {
-  if (range === undefined) return requireWhole(toFound(headers));
-  const total = statusCode === 206 ? totalOf(headers['content-range']) : undefined;
-  if (total === undefined) throw new Error('Swift server: no part of the blob for a Range');
-  return requireWhole({ ...toFound(headers), sizeBytes: total });
-}
-
-function requireWhole({
-  sizeBytes,
-  recordedBytes = sizeBytes,
-}: Pick<FoundObject, 'sizeBytes' | 'recordedBytes'>): number {
-  if (sizeBytes === recordedBytes) return sizeBytes;
-  throw blobCorrupt('Segments of the stored image data are not there');
-}

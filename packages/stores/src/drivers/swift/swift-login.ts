@@ -3,6 +3,7 @@ import type { CatalogService, ServiceCredentials } from '@glance/keystone-client
 import { storeUnavailable } from '../../store-errors';
 import { SwiftRefusal } from './swift-errors';
 import type { SwiftHttp } from './swift-http';
+import { PROJECT_PLACEHOLDER } from './swift-options';
 import type { SwiftSettings } from './swift-options';
 import type { SwiftReference } from './swift-references';
 
@@ -11,6 +12,8 @@ export interface SwiftAccess {
   token: string;
   /** Of the account, without a slash at its end. */
   storageUrl: string;
+  /** Whose token it is, where Keystone gave it out. */
+  projectId?: string | undefined;
 }
 
 /** Gets tokens for one account, and new ones before they end. */
@@ -50,8 +53,9 @@ class KeystoneLogin implements SwiftLogin {
   }
 
   async access(): Promise<SwiftAccess> {
-    const { token, catalog } = await this.session.access();
-    return { token, storageUrl: this.settings.endpoint ?? this.endpointIn(catalog) };
+    const { token, catalog, projectId } = await this.session.access();
+    const endpoint = this.settings.endpoint?.replace(PROJECT_PLACEHOLDER, projectId ?? '');
+    return { token, storageUrl: endpoint ?? this.endpointIn(catalog), projectId };
   }
 
   forget(token: string): void {

@@ -100,9 +100,29 @@ user = service:glance
     expect(reading).toThrow('has no usable section ref1, which default_swift_reference names');
   });
 
-  it('refuse the multi-tenant mode, which there is not', () => {
-    const reading = () => readSwiftOptions({ ...given, swift_store_multi_tenant: 'true' }, context);
-    expect(reading).toThrow('option swift_store_multi_tenant: is not supported');
+  const tenants = { ...given, swift_store_multi_tenant: 'true' };
+
+  it('know of no locations with credentials where images are in the accounts of projects', () => {
+    const settings = readSwiftOptions(
+      { ...tenants, swift_store_endpoint: 'https://swift.example.org/v1/AUTH_$(tenant_id)s/' },
+      context,
+    );
+    expect(settings).toMatchObject({
+      adminProjects: [],
+      endpoint: 'https://swift.example.org/v1/AUTH_%(project_id)s',
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ['swift_store_config_file', '/etc/glance/swift.conf'],
+    ['swift_store_auth_version', '1'],
+    ['swift_store_multiple_containers_seed', '2'],
+    ['swift_store_endpoint', 'https://swift.example.org/v1/AUTH_one'],
+  ])('refuse the accounts of projects with %s = %s', (name, value) => {
+    const reading = () => readSwiftOptions({ ...tenants, [name]: value }, context);
+    expect(reading).toThrow('option swift_store_multi_tenant: ');
+    expect(reading).toThrow(name);
   });
 
   it.each([

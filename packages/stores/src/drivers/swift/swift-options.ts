@@ -3,7 +3,8 @@ import { createSecureContext } from 'node:tls';
 import { StoreConfigurationError } from '../../store-configuration-error';
 import type { StoreContext } from '../../store-driver';
 import { readOptions } from '../../store-options';
-import type { OptionValues, StoreOptionTable, StoreOptions } from '../../store-options';
+import type { OptionValues, StoreOptions } from '../../store-options';
+import { SWIFT_OPTIONS } from './option-table';
 import { MAX_SEED } from './swift-location';
 import type { SwiftArea } from './swift-location';
 import { readReferences, toReference } from './swift-references';
@@ -12,176 +13,12 @@ import type { SwiftReference } from './swift-references';
 /** Upstream's unit of the sizes below (stores sheet §6). */
 const SIZE_UNIT_BYTES = 1_024_000;
 const AUTH_VERSIONS = ['3', '1'] as const;
+/** As endpoints of Keystone's catalog name the project. */
+const PROJECT_IN_URL = /[%$]\((?:project|tenant)_id\)s/;
 const INTERFACES = ['publicURL', 'internalURL', 'adminURL'] as const;
 
-/** Upstream's options (stores sheet §6); version 1 of the login is our own. */
-export const SWIFT_OPTIONS = {
-  default_swift_reference: {
-    kind: 'text',
-    default: 'ref1',
-    description: 'Section of swift_store_config_file with the account that new images go to.',
-  },
-  swift_store_config_file: {
-    kind: 'text',
-    default: '',
-    description:
-      'File with a section for each Swift account: auth_address with user (project:user) and key, or with application_credential_id and application_credential_secret; optional project_domain_id, project_domain_name, user_domain_id, user_domain_name. With it, locations name a section; without it they hold the user and the key of the account.',
-  },
-  swift_store_auth_address: {
-    kind: 'text',
-    default: '',
-    description:
-      'URL of Keystone, or of Swift’s own login with swift_store_auth_version = 1. https unless it says http. Used without swift_store_config_file.',
-  },
-  swift_store_user: {
-    kind: 'text',
-    secret: true,
-    default: '',
-    description: 'Who logs in, as project:user. Used without swift_store_config_file.',
-  },
-  swift_store_key: {
-    kind: 'text',
-    secret: true,
-    default: '',
-    description: 'Password of swift_store_user.',
-  },
-  swift_store_application_credential_id: {
-    kind: 'text',
-    secret: true,
-    default: '',
-    description: 'Application credential that logs in, in place of swift_store_user.',
-  },
-  swift_store_application_credential_secret: {
-    kind: 'text',
-    secret: true,
-    default: '',
-    description: 'Secret of swift_store_application_credential_id.',
-  },
-  swift_store_project_name: {
-    kind: 'text',
-    default: '',
-    description:
-      'Accepted for upstream’s configuration files; an application credential is of one project anyway.',
-  },
-  swift_store_project_id: {
-    kind: 'text',
-    default: '',
-    description: 'As swift_store_project_name.',
-  },
-  swift_store_auth_version: {
-    kind: 'text',
-    default: '3',
-    description: 'Who is asked for tokens: Keystone (3), or Swift itself (1, such as tempauth).',
-  },
-  swift_store_auth_insecure: {
-    kind: 'boolean',
-    default: false,
-    description: 'Do not verify certificates, of Keystone and of Swift.',
-  },
-  swift_store_cacert: {
-    kind: 'text',
-    default: '',
-    description:
-      'File (PEM) with the authorities that must have signed the certificates of Keystone and of Swift. The public ones unless set.',
-  },
-  swift_store_region: {
-    kind: 'text',
-    default: '',
-    description: 'Region of the endpoint in the catalog; the first that is there unless set.',
-  },
-  swift_store_endpoint: {
-    kind: 'text',
-    default: '',
-    description:
-      'URL of the account in Swift, such as https://swift.example.org/v1/AUTH_PROJECT, in place of that in the catalog.',
-  },
-  swift_store_endpoint_type: {
-    kind: 'text',
-    default: 'publicURL',
-    description: 'Endpoint of the catalog to use: publicURL, internalURL or adminURL.',
-  },
-  swift_store_service_type: {
-    kind: 'text',
-    default: 'object-store',
-    description: 'Type of the service in the catalog.',
-  },
-  swift_store_container: {
-    kind: 'text',
-    default: 'glance',
-    description:
-      'Container for images, or how the names of several begin. Names below glance-unfinished/ tell of uploads that run; leave them alone.',
-  },
-  swift_store_multiple_containers_seed: {
-    kind: 'integer',
-    minimum: 0,
-    default: 0,
-    description: `Spread images over containers by so many digits of their ids (up to ${MAX_SEED}); 0 for one container.`,
-  },
-  swift_store_large_object_size: {
-    kind: 'integer',
-    minimum: 1,
-    default: 5120,
-    description:
-      'Units of 1 024 000 bytes from which on an image is stored in segments. Smaller ones are one object; those of unknown size are always stored in segments.',
-  },
-  swift_store_large_object_chunk_size: {
-    kind: 'integer',
-    minimum: 1,
-    default: 200,
-    description:
-      'Units of 1 024 000 bytes of a segment. Small ones make slow downloads: Swift sends those after the tenth one a second unless its rate_limit_after_segment says otherwise. The segments of an image that would need more than 10000 are larger.',
-  },
-  swift_store_create_container_on_put: {
-    kind: 'boolean',
-    default: false,
-    description: 'Make a container at the first upload to it when it is missing.',
-  },
-  swift_store_multi_tenant: {
-    kind: 'boolean',
-    default: false,
-    description:
-      'Keep images in the accounts of their owners. Not supported: the start fails with true.',
-  },
-  swift_store_use_trusts: {
-    kind: 'boolean',
-    default: true,
-    description: 'Has a meaning with swift_store_multi_tenant only.',
-  },
-  swift_store_admin_tenants: {
-    kind: 'list',
-    default: [],
-    description: 'Has a meaning with swift_store_multi_tenant only.',
-  },
-  swift_store_ssl_compression: {
-    kind: 'boolean',
-    default: true,
-    description: 'Accepted for upstream’s configuration files; TLS is never compressed.',
-  },
-  swift_store_retry_get_count: {
-    kind: 'integer',
-    minimum: 0,
-    default: 0,
-    description: 'How often a download that breaks off goes on where it was.',
-  },
-  swift_store_expire_soon_interval: {
-    kind: 'integer',
-    minimum: 0,
-    default: 60,
-    description: 'Seconds before its end from which on a token is replaced by a new one.',
-  },
-  swift_buffer_on_upload: {
-    kind: 'boolean',
-    default: false,
-    description:
-      'Write each segment to swift_upload_buffer_dir first, so that it can be sent again when that fails.',
-  },
-  swift_upload_buffer_dir: {
-    kind: 'text',
-    default: '',
-    description:
-      'Directory for the segments of swift_buffer_on_upload: each running upload needs room for one.',
-  },
-} as const satisfies StoreOptionTable;
+/** Where `swift_store_endpoint` has the id of the project. */
+export const PROJECT_PLACEHOLDER = '%(project_id)s';
 
 export interface SwiftSettings {
   area: SwiftArea;
@@ -190,9 +27,12 @@ export interface SwiftSettings {
   insecure: boolean;
   ca: Buffer | undefined;
   region: string | undefined;
+  /** With {@link PROJECT_PLACEHOLDER} where it is that of any project. */
   endpoint: string | undefined;
   /** As Keystone calls it: public, internal or admin. */
   interfaceName: string;
+  /** Projects that may write to the containers of images; undefined without the multi-tenant mode. */
+  adminProjects: readonly string[] | undefined;
   serviceType: string;
   createContainer: boolean;
   largeObjectBytes: number;
@@ -220,9 +60,7 @@ export function readSwiftOptions(options: StoreOptions, context: StoreContext): 
     }
   };
   attempt('swift_store_multi_tenant', () => {
-    if (values.swift_store_multi_tenant) {
-      throw new Error('is not supported: set it to false, and name one account for all images');
-    }
+    if (values.swift_store_multi_tenant) checkMultiTenant(values);
   });
   attempt('swift_store_container', () => requireContainerName(values.swift_store_container));
   attempt('swift_store_multiple_containers_seed', () => {
@@ -260,6 +98,7 @@ export function readSwiftOptions(options: StoreOptions, context: StoreContext): 
     region: values.swift_store_region || undefined,
     endpoint,
     interfaceName: interfaceUrl.replace('URL', ''),
+    adminProjects: values.swift_store_multi_tenant ? values.swift_store_admin_tenants : undefined,
     serviceType: values.swift_store_service_type,
     createContainer: values.swift_store_create_container_on_put,
     largeObjectBytes: values.swift_store_large_object_size * SIZE_UNIT_BYTES,
@@ -280,9 +119,11 @@ function accountsOf(
   let defaultReference = '';
   if (file === '') {
     references = new Map([['', ownAccount(values)]]);
-    warn(
-      `store ${storeId}: the locations of new images hold the user and the key of the Swift account; with swift_store_config_file they do not`,
-    );
+    // Locations in the accounts of projects hold neither.
+    if (!values.swift_store_multi_tenant)
+      warn(
+        `store ${storeId}: the locations of new images hold the user and the key of the Swift account; with swift_store_config_file they do not`,
+      );
   } else {
     references = readReferences(file, (message) => warn(`store ${storeId}: ${message}`));
     defaultReference = values.default_swift_reference;
@@ -297,6 +138,28 @@ function accountsOf(
     if (!/^[^:]+:[^:]+$/.test(inUse.user)) throw new Error('the user must be project:user');
   }
   return { references, defaultReference };
+}
+
+/** What images in the accounts of projects need, and what cannot be had with them. */
+function checkMultiTenant(values: Values): void {
+  if (values.swift_store_config_file !== '') {
+    throw new Error(
+      'cannot be had with swift_store_config_file: name one user for the service with swift_store_auth_address, swift_store_user and swift_store_key',
+    );
+  }
+  if (values.swift_store_auth_version !== '3') {
+    throw new Error('needs Keystone: set swift_store_auth_version = 3');
+  }
+  if (values.swift_store_multiple_containers_seed !== 0) {
+    throw new Error(
+      'gives each image a container of its own: set swift_store_multiple_containers_seed = 0',
+    );
+  }
+  if (values.swift_store_endpoint !== '' && !PROJECT_IN_URL.test(values.swift_store_endpoint)) {
+    throw new Error(
+      'needs %(project_id)s in swift_store_endpoint, in the place of the project of an account, or no swift_store_endpoint at all',
+    );
+  }
 }
 
 function ownAccount(values: Values): SwiftReference {
@@ -322,7 +185,7 @@ function toEndpoint(text: string): string | undefined {
   if (!URL.canParse(text) || !/^https?:\/\//.test(text)) {
     throw new Error('must be a URL with http or https');
   }
-  return text.replace(/\/+$/, '');
+  return text.replace(/\/+$/, '').replace(PROJECT_IN_URL, PROJECT_PLACEHOLDER);
 }
 
 function requireContainerName(name: string): void {

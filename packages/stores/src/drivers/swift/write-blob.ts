@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDomainError } from '@glance/common';
-import { markOf, ownKey } from '../../remote/unfinished-marks';
+import { ownKey } from '../../remote/unfinished-marks';
 import type { Attempt } from '../../remote/unfinished-marks';
 import { storeDuplicate, storeUnavailable } from '../../store-errors';
 import type { AddRequest } from '../../store-driver';
 import { removeBlob } from './attempts';
+import type { AttemptRecord } from './attempts';
 import { heldBack } from '../../remote/held-back';
-import type { FoundObject, SwiftContainer } from './swift-container';
+import type { FoundObject } from './found-object';
+import type { SwiftContainer } from './swift-container';
 import { statusOf, toStoreError } from './swift-errors';
 import { SendProgress } from './swift-http';
 import { prefixOf, segmentName, writeSegments } from './write-segments';
@@ -41,6 +43,7 @@ class OutcomeUnknown extends Error {
  */
 export async function writeBlob(
   container: SwiftContainer,
+  attempts: AttemptRecord,
   request: AddRequest,
   settings: WriteSettings,
 ): Promise<WrittenBlob> {
@@ -48,7 +51,7 @@ export async function writeBlob(
   const atOnce = expected !== undefined && expected < settings.largeObjectBytes;
   const attempt = { imageId, uploadId, key: await freeKey(container, request, !atOnce) };
   signal?.throwIfAborted();
-  await container.putMark(markOf(attempt));
+  await attempts.begin(attempt);
   const record: SegmentRecord = { count: 0, unknown: false };
   try {
     const sizeBytes = atOnce
@@ -57,7 +60,7 @@ export async function writeBlob(
     return { ...attempt, sizeBytes };
   } catch (error) {
     const unknown = record.unknown || error instanceof OutcomeUnknown;
-    await takeBack(container, attempt, record.count, unknown, settings.warn);
+    await takeBack({ container, attempts, attempt }, record.count, unknown, settings.warn);
     throw error instanceof OutcomeUnknown ? error.cause : error;
   }
 }
@@ -176,8 +179,11 @@ async function lookedUp(
  * into effect: then a sweep removes the attempt later.
  */
 async function takeBack(
-  container: SwiftContainer,
-  attempt: Attempt,
+  {
+    container,
+    attempts,
+    attempt,
+  }: { container: SwiftContainer; attempts: AttemptRecord; attempt: Attempt },
   segments: number,
   unknown: boolean,
   warn: (message: string) => void,
@@ -188,7 +194,7 @@ async function takeBack(
       await container.remove(segmentName(attempt.key, number));
     }
     await removeBlob(container, attempt);
-    if (!unknown) await container.remove(markOf(attempt));
+    if (!unknown) await attempts.end(attempt, 'removed');
   } catch (error) {
     const reason = (error as Error).cause ?? error;
     warn(

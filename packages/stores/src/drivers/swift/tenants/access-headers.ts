@@ -1,0 +1,23 @@
+import type { BlobAccess } from '../../../store-driver';
+
+/** Everybody with a token of Keystone: nobody reads without one (stores sheet §6). */
+const ALL_PROJECTS = '*:*';
+
+/** The headers of a container that let these read, and the admin projects write. */
+export function accessHeaders(
+  { isPublic, readers }: BlobAccess,
+  adminProjects: readonly string[],
+): Record<string, string> {
+  return {
+    'x-container-read': isPublic ? ALL_PROJECTS : allUsersOf(readers),
+    'x-container-write': allUsersOf(adminProjects),
+  };
+}
+
+/** What is no id of a project could mean others in the list: `.r:*` anybody, a comma one more. */
+function allUsersOf(projects: readonly string[]): string {
+  return projects
+    .filter((project) => /^[A-Za-z0-9_-]+$/.test(project))
+    .map((project) => `${project}:*`)
+    .join(',');
+}
