@@ -63,7 +63,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
     `${prefix}key = ${keystone.environment(STORE)['OS_PASSWORD'] ?? ''}`,
   ];
 
-  /** Each deployment is a region of its own for its clients. */
+  /** Each deployment is in a region of its own for its clients; Keystone and Swift are in RegionOne. */
   async function clientOf({ apiUrl, directory }: Deployment, region: string) {
     await keystone.setImageEndpoint(apiUrl, region);
     const as = (user: Login, ...args: string[]): Promise<string> =>
@@ -130,7 +130,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
         'swift_store_container = tenant',
         `swift_store_admin_tenants = ${await keystone.projectId('audit')}`,
       );
-      client = await clientOf(deployment, 'Tenants');
+      client = await clientOf(deployment, 'RegionOne');
     });
     afterAll(() => deployment.stop());
 
@@ -139,6 +139,20 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
       const answer = await swift.ask(user, 'GET', 'red', `/tenant_${id}/${id}`);
       await answer.arrayBuffer();
       return answer.status;
+    }
+
+    /** Without data. */
+    async function newImage(): Promise<string> {
+      const made = await fetch(`${deployment.apiUrl}/v2/images`, {
+        method: 'POST',
+        headers: {
+          'x-auth-token': await keystone.token(RED),
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({ disk_format: 'raw', container_format: 'bare' }),
+      });
+      expect(made.status).toBe(201);
+      return ((await made.json()) as { id: string }).id;
     }
 
     const marks = async (): Promise<string[]> => (await accountOf('images'))['tenant'] ?? [];
@@ -206,17 +220,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
     });
 
     it('hold what was shared before there was data', async () => {
-      const made = await client.as(
-        RED,
-        'image',
-        'create',
-        '-f',
-        'json',
-        ...RAW,
-        '--shared',
-        'later',
-      );
-      const { id } = JSON.parse(made) as { id: string };
+      const id = await newImage();
       await client.as(RED, 'image', 'add', 'project', id, await keystone.projectId('blue'));
       const sent = await fetch(`${deployment.apiUrl}/v2/images/${id}/file`, {
         method: 'PUT',
@@ -233,8 +237,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
     });
 
     it('go on when the token of the caller ends in the middle', async () => {
-      const made = await client.as(RED, 'image', 'create', '-f', 'json', ...RAW, 'long');
-      const { id } = JSON.parse(made) as { id: string };
+      const id = await newImage();
       const token = await keystone.token(RED);
       const { request, end } = begin(id, token, deployment.apiUrl);
       const data = randomBytes(6 * MIB);
@@ -251,8 +254,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
     });
 
     it('have what a killed process left swept from the account of the project', async () => {
-      const made = await client.as(RED, 'image', 'create', '-f', 'json', ...RAW, 'lost');
-      const { id } = JSON.parse(made) as { id: string };
+      const id = await newImage();
       const { url, service } = await deployment.addApi('');
       const { request, end } = begin(id, await keystone.token(RED), url);
       request.write(randomBytes(6 * MIB));

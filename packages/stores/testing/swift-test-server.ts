@@ -9,10 +9,22 @@ import { Relay } from './relay';
 /** `http://USER:KEY@HOST:PORT/PATH`: the v1 login of a real Swift; `npm test` starts one where it can. */
 export const SERVER_URL = process.env['TEST_SWIFT_URL'] ?? '';
 
+/** The same of a RADOS gateway, which has an API like Swift's. */
+export const RADOS_URL = process.env['TEST_RADOS_SWIFT_URL'] ?? '';
+
 /** `describe` where there is a Swift; else skipped, aloud, and an error in CI. */
 export function describeWithSwift(): typeof describe | typeof describe.skip {
-  if (SERVER_URL !== '') return describe;
-  const text = 'NO SWIFT (TEST_SWIFT_URL): the tests of the swift store are SKIPPED';
+  return describeWith(SERVER_URL, 'NO SWIFT (TEST_SWIFT_URL)');
+}
+
+/** `describe` where there is a RADOS gateway; else skipped, aloud, and an error in CI. */
+export function describeWithRadosSwift(): typeof describe | typeof describe.skip {
+  return describeWith(RADOS_URL, 'NO RADOS GATEWAY (TEST_RADOS_SWIFT_URL)');
+}
+
+function describeWith(url: string, lack: string): typeof describe | typeof describe.skip {
+  if (url !== '') return describe;
+  const text = `${lack}: the tests of the swift store are SKIPPED`;
   if (process.env['CI'] !== undefined) throw new Error(text);
   process.stderr.write(`\n${text}\n\n`);
   return describe.skip;
@@ -25,8 +37,8 @@ interface Account {
   storageUrl: string;
 }
 
-/** Of the tests themselves. */
-let account: Promise<Account> | undefined;
+/** Of the tests themselves, by server. */
+const accounts = new Map<string, Promise<Account>>();
 
 /** An empty container on the real server, behind a relay that can be taken away. */
 export class TestContainer {
@@ -42,15 +54,17 @@ export class TestContainer {
   /**
    * @param missing it is not there.
    * @param several the store may make more, whose names begin with its.
+   * @param server its login, if it is not the Swift.
    * @param shared it is one for the tests of a file, which run one after the other.
    */
   static async make(
-    made: { missing?: boolean; several?: boolean; shared?: boolean } = {},
+    made: { missing?: boolean; several?: boolean; shared?: boolean; server?: string } = {},
   ): Promise<TestContainer> {
-    const { missing = false, several = missing, shared = false } = made;
+    const { missing = false, several = missing, shared = false, server = SERVER_URL } = made;
     const name = shared ? SHARED_CONTAINER : `test-${randomUUID()}`;
-    const login = new URL(SERVER_URL);
-    account ??= logIn(login);
+    const login = new URL(server);
+    const account = accounts.get(server) ?? logIn(login);
+    accounts.set(server, account);
     const relay = await Relay.start(login);
     const directory = await mkdtemp(join(tmpdir(), 'glance-swift-test-'));
     const container = new TestContainer(name, await account, relay, login, directory, several);

@@ -2,7 +2,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { describeStoreConformance } from '../../conformance';
 import type { StoreOptions } from '../../store-options';
-import { describeWithSwift, TestContainer } from '../../../testing/swift-test-server';
+import {
+  describeWithRadosSwift,
+  describeWithSwift,
+  RADOS_URL,
+  SERVER_URL,
+  TestContainer,
+} from '../../../testing/swift-test-server';
 import { SwiftDriver } from './swift-driver';
 
 const IN_SEGMENTS = {
@@ -10,10 +16,7 @@ const IN_SEGMENTS = {
   swift_store_large_object_chunk_size: 1,
 };
 
-describeWithSwift().each<[string, StoreOptions]>([
-  ['swift', {}],
-  ['swift, in segments', IN_SEGMENTS],
-])('%s', (name, options) => {
+function describeSwift(name: string, server: string, options: StoreOptions): void {
   describeStoreConformance(name, {
     capabilities: { add: true, delete: true, partialRead: true, list: true },
     // What Node reads from a socket stays until it collects; swift-driver.test.ts has the bounds.
@@ -26,7 +29,7 @@ describeWithSwift().each<[string, StoreOptions]>([
       'swift+http://127.0.0.1/v1/AUTH_test/container/blob',
     ],
     async create() {
-      const container = await TestContainer.make({ shared: true });
+      const container = await TestContainer.make({ shared: true, server });
       const warnings: string[] = [];
       const driver = await SwiftDriver.create(
         { ...(await container.referenced()), ...options },
@@ -48,4 +51,18 @@ describeWithSwift().each<[string, StoreOptions]>([
       };
     },
   });
+}
+
+describeWithSwift().each<[string, StoreOptions]>([
+  ['swift', {}],
+  ['swift, in segments', IN_SEGMENTS],
+])('%s', (name, options) => {
+  describeSwift(name, SERVER_URL, options);
+});
+
+describeWithRadosSwift().each<[string, StoreOptions]>([
+  ['swift API of a RADOS gateway', {}],
+  ['swift API of a RADOS gateway, in segments', IN_SEGMENTS],
+])('%s', (name, options) => {
+  describeSwift(name, RADOS_URL, options);
 });

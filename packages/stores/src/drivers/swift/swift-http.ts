@@ -4,6 +4,7 @@ import http, {
   type IncomingMessage,
 } from 'node:http';
 import https from 'node:https';
+import { TLSSocket } from 'node:tls';
 import { writeChunk } from '../../remote/write-chunk';
 import { storeUnavailable } from '../../store-errors';
 
@@ -226,7 +227,7 @@ function answerTo(outgoing: ClientRequest, signal?: AbortSignal): Promise<Incomi
     };
     outgoing.once('close', () => signal?.removeEventListener('abort', onAbort));
     // Stays: a connection may break once more after it was given up.
-    outgoing.on('error', reject);
+    outgoing.on('error', (error) => reject(untrusted(outgoing, error) ?? error));
     outgoing.once('response', (response) => {
       // From here on the reader of the body listens to the signal.
       signal?.removeEventListener('abort', onAbort);
@@ -235,6 +236,19 @@ function answerTo(outgoing: ClientRequest, signal?: AbortSignal): Promise<Incomi
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted === true) onAbort();
   });
+}
+
+/** What to do about a certificate that was refused; undefined for any other failure. */
+function untrusted({ socket, host }: ClientRequest, error: Error): Error | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const { code = error.message } = error as NodeJS.ErrnoException;
+  // The code of the error, whatever the types say.
+  if (String(socket.authorizationError) !== code) return undefined;
+  return storeUnavailable(
+    new Error(
+      `the certificate of ${host} is not trusted (${code}): set swift_store_cacert to a file with the authority that signed it`,
+    ),
+  );
 }
 
 async function wholeAnswer(response: IncomingMessage): Promise<SwiftAnswer> {
