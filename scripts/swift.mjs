@@ -162,6 +162,8 @@ project_domain_id = default
 delay_auth_decision = true
 include_service_catalog = false
 cache = swift.cache
+# A token that was revoked is noticed at once.
+token_cache_time = -1
 [filter:keystoneauth]
 use = egg:swift#keystoneauth
 operator_roles = admin, member

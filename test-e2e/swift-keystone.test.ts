@@ -31,7 +31,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
     await keystone.addUser(STORE, 'ResellerAdmin', 'member');
     await keystone.addUser(AUDITOR, 'ResellerAdmin');
     swift = await KeystoneSwift.start(keystone);
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await swift.stop();
