@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import path from 'node:path';
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { storeUnavailable } from '../../store-errors';
-import { Channel } from './channel';
+import { HelperMemory } from './helper-memory';
+import { SLOTS } from './protocol';
 import type { RbdCall, RbdCalls, RbdQuestion, RbdReply } from './protocol';
 import { HelperError } from './rbd-errors';
 
 /** A call of the library holds one of these while it waits (stores sheet §12). */
-const THREADS = '32';
+const THREADS = SLOTS + 16;
 const SHUT_DOWN_MS = 5_000;
 const MAX_LINE = 500;
 
@@ -19,7 +20,7 @@ const PROGRAM = path
   .replace(`${path.sep}src${path.sep}drivers`, `${path.sep}dist${path.sep}drivers`);
 
 interface Pending {
-  resolve: (result: { answer: unknown; bytes: Buffer[] }) => void;
+  resolve: (answer: unknown) => void;
   reject: (error: unknown) => void;
   timer: NodeJS.Timeout | undefined;
 }
@@ -30,28 +31,26 @@ interface Pending {
  */
 export class HelperSession {
   private readonly child: ChildProcess;
-  private readonly channel: Channel<RbdQuestion, RbdReply>;
   private readonly pending = new Map<number, Pending>();
   private readonly exited: Promise<void>;
   private lastId = 0;
   private failure: Error | undefined;
+  private sharedMemory: HelperMemory | undefined;
 
   /** @param log a line that Ceph says. */
   constructor(log: (line: string) => void) {
     this.child = spawn(process.execPath, [PROGRAM], {
       // One arena for each thread of Ceph's would hold twice the memory.
       // eslint-disable-next-line no-restricted-properties -- passed on unread; Ceph has variables of its own
-      env: { MALLOC_ARENA_MAX: '2', ...process.env, UV_THREADPOOL_SIZE: THREADS },
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      env: { MALLOC_ARENA_MAX: '2', ...process.env, UV_THREADPOOL_SIZE: String(THREADS) },
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    const [, , errors, socket] = this.child.stdio as unknown as [null, null, Readable, Duplex];
-    createInterface({ input: errors }).on('line', (line) => {
+    createInterface({ input: this.child.stderr as Readable }).on('line', (line) => {
       log(line.slice(0, MAX_LINE));
     });
-    this.channel = new Channel(socket, (reply, bytes) => {
-      this.receive(reply, bytes);
+    this.child.on('message', (reply) => {
+      this.receive(reply as RbdReply);
     });
-    socket.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
       this.child.on('error', (error) => {
         this.end(`it cannot be started: ${error.message}`);
@@ -73,6 +72,20 @@ export class HelperSession {
   }
 
   /**
+   * The memory that it shares.
+   * @param file its descriptor of it.
+   */
+  openMemory(file: number): HelperMemory {
+    if (this.failure) throw this.failure;
+    try {
+      return (this.sharedMemory ??= new HelperMemory({ pid: this.child.pid ?? 0, file }));
+    } catch (error) {
+      this.kill(`its memory cannot be shared: ${(error as Error).message}`);
+      throw storeUnavailable(error);
+    }
+  }
+
+  /**
    * One question and its answer.
    * @param timeoutMs after so long the helper hangs, and is ended.
    * @throws HelperError with what Ceph says; `store_unavailable`.
@@ -80,11 +93,11 @@ export class HelperSession {
   async call<Call extends RbdCall>(
     call: Call,
     asked: RbdCalls[Call]['asked'],
-    { bytes, timeoutMs }: { bytes?: Uint8Array; timeoutMs?: number | undefined } = {},
-  ): Promise<{ answer: RbdCalls[Call]['answer']; bytes: Buffer[] }> {
+    timeoutMs?: number,
+  ): Promise<RbdCalls[Call]['answer']> {
     if (this.failure) throw this.failure;
     const id = (this.lastId += 1);
-    const result = new Promise<{ answer: unknown; bytes: Buffer[] }>((resolve, reject) => {
+    const result = new Promise<unknown>((resolve, reject) => {
       const timer =
         timeoutMs === undefined
           ? undefined
@@ -92,8 +105,8 @@ export class HelperSession {
       this.pending.set(id, { resolve, reject, timer });
     });
     // A channel that breaks belongs to a process that ends: that is what fails the call.
-    this.channel.send({ id, call, asked }, bytes).catch(() => undefined);
-    return (await result) as { answer: RbdCalls[Call]['answer']; bytes: Buffer[] };
+    this.child.send({ id, call, asked } satisfies RbdQuestion, () => undefined);
+    return (await result) as RbdCalls[Call]['answer'];
   }
 
   /** Lets it give back what it has open, for a moment. */
@@ -114,17 +127,18 @@ export class HelperSession {
     this.kill(`it did not answer ${call} in ${afterMs / 1000} s`);
   }
 
-  private receive({ id, answer, failure }: RbdReply, bytes: Buffer[]): void {
+  private receive({ id, answer, failure }: RbdReply): void {
     const pending = this.pending.get(id);
     if (!pending) return;
     this.pending.delete(id);
     clearTimeout(pending.timer);
     if (failure) pending.reject(new HelperError(failure));
-    else pending.resolve({ answer, bytes });
+    else pending.resolve(answer);
   }
 
   private end(reason: string): void {
     this.failure ??= storeUnavailable(new Error(`The helper process for Ceph: ${reason}`));
+    this.sharedMemory?.close();
     for (const { reject, timer } of this.pending.values()) {
       clearTimeout(timer);
       reject(this.failure);

@@ -30,21 +30,30 @@ export interface ImageDescription {
   ageSeconds: number;
 }
 
+/** Bytes at an offset of an image, in a slot of the shared memory. */
+export interface SlotBytes {
+  slot: number;
+  offset: number;
+  /** At most {@link SLOT_BYTES}. */
+  length: number;
+}
+
 /** What can be asked of the helper. Numbers of uploads and readers are its own, and end with it. */
 export interface RbdCalls {
-  connect: { asked: RbdConnection; answer: { fsid: string } };
+  /** Answered with the helper's descriptor of the shared memory. */
+  connect: { asked: RbdConnection; answer: { fsid: string; memory: number } };
   checkWritable: { asked: object; answer: object };
   beginUpload: { asked: UploadRequest; answer: { upload: number; image: string } };
-  /** With bytes. Answered when they are copied, which waits until there is room. */
-  append: { asked: { upload: number }; answer: object };
+  /** Answered when the bytes are stored, for instance before those of an earlier call. */
+  write: { asked: SlotBytes & { upload: number }; answer: object };
   finishUpload: { asked: { upload: number }; answer: { sizeBytes: number } };
   abandonUpload: { asked: { upload: number }; answer: object };
   settle: { asked: UploadName; answer: object };
   listAttempts: { asked: object; answer: { attempts: UnfinishedBlob[] } };
   removeAttempt: { asked: UploadName & { fate: UnfinishedFate }; answer: object };
   open: { asked: RbdPlace; answer: { reader: number; sizeBytes: number } };
-  /** Answered with exactly these bytes. */
-  read: { asked: { reader: number; offset: number; length: number }; answer: object };
+  /** Answered when exactly these bytes are in the slot. */
+  read: { asked: SlotBytes & { reader: number }; answer: object };
   closeReader: { asked: { reader: number }; answer: object };
   remove: { asked: RbdPlace; answer: object };
   /** Names of all images of the pool that a service may have given. */
@@ -77,6 +86,17 @@ export interface RbdReply {
   answer?: unknown;
   failure?: RbdFailure | undefined;
 }
+
+/**
+ * What a call writes or reads at most. Reads of it cost less than smaller ones; writes are what
+ * glance-api has at a time, half of it, and larger ones were not faster (docs/performance.md).
+ */
+export const SLOT_BYTES = 1024 * 1024;
+/**
+ * Slots of the shared memory, whose unused halves take none. Ceph's libraries have each write and
+ * each read in memory once more.
+ */
+export const SLOTS = 16;
 
 /** The snapshot that makes an upload visible (stores sheet §7). */
 export const SNAPSHOT = 'snap';

@@ -1,3 +1,4 @@
+import type { HelperMemory } from './helper-memory';
 import { HelperSession } from './helper-session';
 import type { RbdCall, RbdCalls, RbdConnection } from './protocol';
 import { HelperError, isShutOut } from './rbd-errors';
@@ -10,12 +11,12 @@ const UNLIMITED_CALL_MS = 120_000;
 /** A helper that is connected. What it has open belongs to it, not to the next one. */
 export interface ConnectedHelper {
   fsid: string;
+  memory: HelperMemory;
   /** @throws HelperError with what Ceph says; `store_unavailable` when the helper dies or hangs. */
   call<Call extends RbdCall>(
     call: Call,
     asked: RbdCalls[Call]['asked'],
-    bytes?: Uint8Array,
-  ): Promise<{ answer: RbdCalls[Call]['answer']; bytes: Buffer[] }>;
+  ): Promise<RbdCalls[Call]['answer']>;
 }
 
 /** The way to a cluster: a helper process that is started when it is needed and not there. */
@@ -57,7 +58,7 @@ export class RbdCluster {
     asked: RbdCalls[Call]['asked'],
   ): Promise<RbdCalls[Call]['answer']> {
     const helper = await this.connect();
-    return (await helper.call(call, asked)).answer;
+    return await helper.call(call, asked);
   }
 
   async close(): Promise<void> {
@@ -72,18 +73,16 @@ export class RbdCluster {
     }
     const session = this.session;
     const timeoutMs = this.callMs();
-    const { fsid } = (await session.call('connect', this.settings, { timeoutMs })).answer;
+    const { fsid, memory } = await session.call('connect', this.settings, timeoutMs);
     this.knownFsid = fsid;
     return {
       fsid,
-      call: async (call, asked, bytes) => {
+      memory: session.openMemory(memory),
+      call: async (call, asked) => {
         // Removing a large image takes its time, and its caller has a limit of his own.
         const limit = call === 'remove' || call === 'removeAttempt' ? undefined : timeoutMs;
         try {
-          return await session.call(call, asked, {
-            ...(bytes === undefined ? {} : { bytes }),
-            timeoutMs: limit,
-          });
+          return await session.call(call, asked, limit);
         } catch (error) {
           if (isShutOut(error)) session.kill(`the cluster has shut it out: ${String(error)}`);
           throw error;

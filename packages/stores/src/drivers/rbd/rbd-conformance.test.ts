@@ -12,8 +12,7 @@ describeWithCeph()('rbd', () => {
 
   describeStoreConformance('thin, in small objects', {
     capabilities: { add: true, delete: true, partialRead: true, list: true },
-    // What Node reads from a socket stays until it collects; rbd-driver.test.ts has the bounds.
-    boundedMemory: false,
+    boundedMemory: true,
     forgedLocations: [
       'rbd://',
       'rbd:///',

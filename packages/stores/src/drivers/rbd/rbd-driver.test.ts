@@ -7,7 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DomainError } from '@glance/common';
-import { digestOf, patternSource, readAll, sourceOf } from '../../conformance/pattern';
+import {
+  digestOf,
+  patternBytes,
+  patternSource,
+  readAll,
+  sourceOf,
+} from '../../conformance/pattern';
 import { MIB } from '../../conformance/memory-use';
 import { InstrumentedStore } from '../../instrumented-store';
 import { StoreConfigurationError } from '../../store-configuration-error';
@@ -238,19 +244,65 @@ describeWithCeph()('the rbd store', () => {
     await store.delete(added.locationUrl);
   });
 
-  it('keeps a few chunks of an upload of unknown size in memory', async () => {
-    const sizeBytes = 192 * MIB + 7;
+  it('has few bytes of many uploads of unknown size in memory', async () => {
+    const sizeBytes = 48 * MIB + 7;
     const peakOf = (): number => {
       const status = readFileSync(`/proc/${driver.helperPid}/status`, 'utf8');
       return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]) * 1024;
     };
     const before = peakOf();
-    const added = await addSettled(store, { ...newName(), source: patternSource({ sizeBytes }) });
-    expect(added.sizeBytes).toBe(sizeBytes);
-    expect(peakOf() - before).toBeLessThan(170 * MIB);
-    const { stream } = await store.get(added.locationUrl);
-    expect(await digestOf(stream)).toBe(await digestOf(patternSource({ sizeBytes })));
-    await store.delete(added.locationUrl);
+    const added = await Promise.all(
+      Array.from({ length: 16 }, () =>
+        addSettled(store, {
+          ...newName(),
+          source: patternSource({ sizeBytes, chunkBytes: MIB / 2 }),
+        }),
+      ),
+    );
+    expect(peakOf() - before).toBeLessThan(64 * MIB);
+    const digest = await digestOf(patternSource({ sizeBytes }));
+    for (const each of added) {
+      expect(each.sizeBytes).toBe(sizeBytes);
+      expect(await digestOf((await store.get(each.locationUrl)).stream)).toBe(digest);
+      await store.delete(each.locationUrl);
+    }
+  });
+
+  it('lets no slow clients keep others waiting', async () => {
+    const { location } = await stored(patternBytes(12 * MIB));
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    let arrived = 0;
+    const slowUploads = Array.from({ length: 20 }, () =>
+      addSettled(store, {
+        ...newName(),
+        source: patternSource({
+          sizeBytes: 2 * MIB,
+          onRequest: async (delivered) => {
+            if (delivered !== MIB) return;
+            arrived += 1;
+            await held;
+          },
+        }),
+      }),
+    );
+    const slowDownloads = await Promise.all(
+      Array.from({ length: 20 }, async () => (await store.get(location)).stream),
+    );
+    for (const each of slowDownloads) await each.next();
+    await eventually(() => {
+      expect(arrived).toBe(20);
+      return Promise.resolve();
+    });
+    const quick = await stored(patternBytes(24 * MIB));
+    expect((await read(quick.location)).equals(patternBytes(24 * MIB))).toBe(true);
+    goOn();
+    for (const each of await Promise.all(slowUploads)) await store.delete(each.locationUrl);
+    for (const each of slowDownloads) {
+      expect((await readAll(each)).length).toBeGreaterThan(11 * MIB);
+    }
+    await store.delete(quick.location);
+    await store.delete(location);
   });
 
   describe('when its helper dies', () => {

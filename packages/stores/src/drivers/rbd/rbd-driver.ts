@@ -215,9 +215,9 @@ export class RbdDriver implements StoreDriver {
     place: RbdPlace,
   ): Promise<{ reader: number; sizeBytes: number }> {
     try {
-      const { answer } = await helper.call('open', place);
+      const opened = await helper.call('open', place);
       this.readers += 1;
-      return answer;
+      return opened;
     } catch (error) {
       throw toStoreError(error, 'read');
     }

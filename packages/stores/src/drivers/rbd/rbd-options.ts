@@ -32,12 +32,13 @@ export const RBD_OPTIONS = {
     kind: 'integer',
     minimum: 1,
     default: 8,
-    description: `MiB of an object of an image, and of a write; rounded down to a power of two, at most ${MAX_CHUNK_MIB}.`,
+    description: `MiB of an object of an image, rounded down to a power of two, at most ${MAX_CHUNK_MIB}.`,
   },
   rbd_thin_provisioning: {
     kind: 'boolean',
     default: false,
-    description: 'Do not write chunks that are all zeros. They take no space and read as zeros.',
+    description:
+      'Do not write pieces (512 KiB as a rule) that are all zeros. They take no space and read as zeros.',
   },
   rados_connect_timeout: {
     kind: 'integer',

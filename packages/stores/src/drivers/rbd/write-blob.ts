@@ -1,6 +1,7 @@
 import { isDomainError } from '@glance/common';
 import { storeDuplicate } from '../../store-errors';
 import type { AddRequest } from '../../store-driver';
+import { ImageWriter } from './image-writer';
 import type { ConnectedHelper } from './rbd-cluster';
 import { isTaken, toStoreError } from './rbd-errors';
 import type { RbdSettings } from './rbd-options';
@@ -11,8 +12,8 @@ export interface WrittenBlob {
 }
 
 /**
- * Stores a source as an image that nobody has. The helper copies each chunk and keeps the next one
- * waiting until it has room. Whoever dies here leaves the mark of the attempt behind.
+ * Stores a source as an image that nobody has. Whoever dies here leaves the mark of the attempt
+ * behind.
  */
 export async function writeBlob(
   helper: ConnectedHelper,
@@ -21,7 +22,7 @@ export async function writeBlob(
   warn: (message: string) => void,
 ): Promise<WrittenBlob> {
   signal?.throwIfAborted();
-  const begun = await named(imageId, () =>
+  const { upload, image } = await named(imageId, () =>
     helper.call('beginUpload', {
       imageId,
       uploadId,
@@ -31,14 +32,13 @@ export async function writeBlob(
       thin,
     }),
   );
-  const { upload, image } = begun.answer;
+  const writer = new ImageWriter(helper, upload);
   try {
-    for await (const chunk of source) {
-      if (chunk.length > 0) await named(imageId, () => helper.call('append', { upload }, chunk));
-    }
+    for await (const chunk of source) await named(imageId, () => writer.write(chunk));
+    await named(imageId, () => writer.end());
     signal?.throwIfAborted();
-    const finished = await named(imageId, () => helper.call('finishUpload', { upload }));
-    return { image, sizeBytes: finished.answer.sizeBytes };
+    const { sizeBytes } = await named(imageId, () => helper.call('finishUpload', { upload }));
+    return { image, sizeBytes };
   } catch (error) {
     await helper.call('abandonUpload', { upload }).catch((failure: unknown) => {
       const reason = isDomainError(failure) ? failure.cause : failure;

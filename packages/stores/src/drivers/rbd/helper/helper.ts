@@ -2,26 +2,16 @@ import { parseBlobName } from '../../../store-driver';
 import { SNAPSHOT } from '../protocol';
 import type { RbdCall, RbdCalls, RbdConnection, RbdFailure } from '../protocol';
 import { listAttempts, removeAttempt } from './attempts';
-import { ChunkMemory } from './chunk-memory';
 import { Cluster, ConfigurationMistake, PoolMissing } from './cluster';
 import { describe, listNames, removeImage } from './images';
 import { removeMarks } from './marks';
 import { CephError, EIO, ENOENT, hasErrno } from './native';
 import { Reader } from './reader';
+import { SharedMemory } from './shared-memory';
 import { Upload } from './upload';
 
-/** Sends the answer's bytes; resolves when their memory can be used again. */
-type SendBytes = (bytes: Uint8Array) => Promise<void>;
-
-/** An answer whose bytes were sent with it already. */
-export const ANSWERED = Symbol('answered');
-
 type Handlers = {
-  [Call in RbdCall]: (
-    asked: RbdCalls[Call]['asked'],
-    bytes: readonly Uint8Array[],
-    sendBytes: SendBytes,
-  ) => Promise<RbdCalls[Call]['answer'] | typeof ANSWERED>;
+  [Call in RbdCall]: (asked: RbdCalls[Call]['asked']) => Promise<RbdCalls[Call]['answer']>;
 };
 
 /** Does what the service asks for, on one connection to Ceph. */
@@ -30,21 +20,24 @@ export class Helper {
   private connecting: Promise<Cluster> | undefined;
   private readonly uploads = new Map<number, Upload>();
   private readonly readers = new Map<number, Reader>();
-  private readonly memory = new ChunkMemory();
+  private readonly memory = SharedMemory.make();
   private lastNumber = 0;
 
   private readonly handlers: Handlers = {
-    connect: async (settings) => ({ fsid: (await this.connect(settings)).fsid }),
+    connect: async (settings) => {
+      const { fsid } = await this.connect(settings);
+      return { fsid, memory: this.memory.file };
+    },
     checkWritable: async () => {
       await this.connected.probe();
       return {};
     },
     beginUpload: async (request) => {
-      const upload = await Upload.begin(this.io, this.memory, request);
+      const upload = await Upload.begin(this.io, request);
       return { upload: this.keep(this.uploads, upload), image: upload.attempt.image };
     },
-    append: async ({ upload }, bytes) => {
-      await this.get(this.uploads, upload).append(bytes);
+    write: async ({ upload, offset, slot, length }) => {
+      await this.get(this.uploads, upload).write(offset, this.memory.slot(slot, length));
       return {};
     },
     finishUpload: async ({ upload: number }) => {
@@ -71,9 +64,9 @@ export class Helper {
       const reader = await Reader.open(this.io, place);
       return { reader: this.keep(this.readers, reader), sizeBytes: reader.sizeBytes };
     },
-    read: async ({ reader, offset, length }, _bytes, sendBytes) => {
-      await this.get(this.readers, reader).read(offset, length, sendBytes);
-      return ANSWERED;
+    read: async ({ reader, offset, slot, length }) => {
+      await this.get(this.readers, reader).read(offset, this.memory.slot(slot, length));
+      return {};
     },
     closeReader: async ({ reader: number }) => {
       const reader = this.get(this.readers, number);
@@ -102,10 +95,8 @@ export class Helper {
   answer<Call extends RbdCall>(
     call: Call,
     asked: RbdCalls[Call]['asked'],
-    bytes: readonly Uint8Array[],
-    sendBytes: SendBytes,
-  ): Promise<RbdCalls[Call]['answer'] | typeof ANSWERED> {
-    return this.handlers[call](asked, bytes, sendBytes);
+  ): Promise<RbdCalls[Call]['answer']> {
+    return this.handlers[call](asked);
   }
 
   async describeFailure(error: unknown): Promise<RbdFailure> {

@@ -1,39 +1,35 @@
-import { Socket } from 'node:net';
-import { Channel } from '../channel';
 import type { RbdQuestion, RbdReply } from '../protocol';
 import type { Helper } from './helper';
 
 /**
- * The program of the helper process (ADR 8). It answers questions that come by its fourth file
- * descriptor and ends with the process at the other side.
+ * The program of the helper process (ADR 8). It answers the questions of the process that has
+ * started it and ends with that.
  */
 
-const CHANNEL_FD = 3;
 const CLOSING_MS = 5_000;
 
-const socket = new Socket({ fd: CHANNEL_FD, readable: true, writable: true });
-const channel = new Channel<RbdReply, RbdQuestion>(socket, (question, bytes) => {
-  void reply(question, bytes);
-});
 let loading: Promise<Helper> | undefined;
 let ending = false;
 
 // Of a terminal or a supervisor: the service decides when its helper ends, after its last transfer.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-socket.on('error', end);
-socket.on('close', end);
+process.on('message', (question) => void reply(question as RbdQuestion));
+process.on('disconnect', end);
 
-async function reply({ id, call, asked }: RbdQuestion, bytes: Buffer[]): Promise<void> {
+async function reply({ id, call, asked }: RbdQuestion): Promise<void> {
   let helper: Helper | undefined;
   try {
     helper = await (loading ??= load());
-    const sendBytes = (read: Uint8Array): Promise<void> => channel.send({ id, answer: {} }, read);
-    const answer = await helper.answer(call, asked as never, bytes, sendBytes);
-    if (typeof answer !== 'symbol') await channel.send({ id, answer });
+    send({ id, answer: await helper.answer(call, asked as never) });
   } catch (error) {
     const failure = (await helper?.describeFailure(error)) ?? librariesMissing(error as Error);
-    await channel.send({ id, failure }).catch(() => undefined);
+    send({ id, failure });
   }
+}
+
+/** To nobody when the service has ended, which ends this process too. */
+function send(reply: RbdReply): void {
+  process.send?.(reply, () => undefined);
 }
 
 /** Late, so that a machine without Ceph's libraries is told so. */

@@ -7,13 +7,12 @@ import type { Handle } from './native';
 const NO_SNAPSHOT = 0xfffffffffffffffen;
 const ID_BYTES = 128;
 const SIZE_ANSWER_BYTES = 9;
-/** Buffers kept for the next reads. */
-const MAX_SPARE = 16;
-const spare: Buffer[] = [];
 
 /** An image that is open for reading, in the way that its removal does not wait for. */
 export class Reader {
   private readonly running = new Set<Promise<unknown>>();
+  private look: Promise<void> = Promise.resolve();
+  private nextLook: Promise<void> | undefined;
 
   private constructor(
     private readonly io: Handle,
@@ -40,23 +39,12 @@ export class Reader {
     }
   }
 
-  /** Reads exactly these bytes, which `use` may have until it is done. */
-  async read(
-    offset: number,
-    length: number,
-    use: (bytes: Uint8Array) => Promise<void>,
-  ): Promise<void> {
+  /** Fills a buffer with the bytes from there on. */
+  async read(offset: number, buffer: Buffer): Promise<void> {
     const work = async (): Promise<void> => {
-      const buffer = takeBuffer(length);
-      try {
-        const bytes = buffer.subarray(0, length);
-        const count = await librbd.read(this.image, offset, length, bytes);
-        if (count !== length) throw new CephError('rbd_read', EIO);
-        await this.requireStillThere();
-        await use(bytes);
-      } finally {
-        giveBack(buffer);
-      }
+      const count = await librbd.read(this.image, offset, buffer.length, buffer);
+      if (count !== buffer.length) throw new CephError('rbd_read', EIO);
+      await this.lookAgain();
     };
     const running = work();
     this.running.add(running);
@@ -70,6 +58,15 @@ export class Reader {
   async close(): Promise<void> {
     await Promise.allSettled(this.running);
     await librbd.close(this.image);
+  }
+
+  /** One look is for all reads that were done when it began. */
+  private lookAgain(): Promise<void> {
+    const begin = (): Promise<void> => {
+      this.nextLook = undefined;
+      return (this.look = this.requireStillThere());
+    };
+    return (this.nextLook ??= this.look.then(begin, begin));
   }
 
   /**
@@ -96,15 +93,4 @@ export class Reader {
       throw new CephError('rbd_read of an image that is being removed', ENOENT);
     }
   }
-}
-
-function takeBuffer(length: number): Buffer {
-  const index = spare.findIndex((buffer) => buffer.length >= length);
-  const [found] = index === -1 ? [] : spare.splice(index, 1);
-  return found ?? Buffer.allocUnsafeSlow(length);
-}
-
-function giveBack(buffer: Buffer): void {
-  spare.push(buffer);
-  if (spare.length > MAX_SPARE) spare.shift();
 }
