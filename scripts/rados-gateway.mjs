@@ -5,6 +5,9 @@ import { freePort, hasPrograms } from './ceph-cluster.mjs';
 
 const START_MS = 120_000;
 
+/** Buckets are served below this name too, as BUCKET.NAME. */
+export const GATEWAY_DOMAIN = 's3.test';
+
 /**
  * It ends with the cluster.
  * @returns the URLs of its two protocols, each with the keys of a user: `s3`, and `swift`, which is
@@ -32,6 +35,8 @@ async function start(cluster) {
     frontend,
     '--rgw-thread-pool-size',
     '32',
+    '--rgw-dns-name',
+    GATEWAY_DOMAIN,
   );
   await answers(port);
   const secret = randomBytes(16).toString('hex');

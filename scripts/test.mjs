@@ -1,6 +1,7 @@
 // npm test: the whole suite, on SQLite and on a real MariaDB or MySQL.
 //   TEST_MYSQL_URL=mysql://user:password@host:port/   a server to use instead of a private one
 //   TEST_S3_URL=http://access:secret@host:port        an S3 server to use instead of a private one
+//   TEST_S3_DOMAIN=name                               buckets are served as BUCKET.name by that server, too
 //   TEST_SWIFT_URL=http://user:key@host:port/auth/v1.0  a Swift to use instead of a private one
 //   TEST_RADOS_SWIFT_URL=http://user:key@host:port/auth/v1  the Swift API of a RADOS gateway, likewise
 //   TEST_CEPH_CONF=/path/ceph.conf                    a throw-away Ceph cluster to use instead of a private one
@@ -9,7 +10,7 @@
 import { spawnSync } from 'node:child_process';
 import { startCephCluster } from './ceph-cluster.mjs';
 import { startMariadb } from './mariadb.mjs';
-import { startRadosGateway } from './rados-gateway.mjs';
+import { GATEWAY_DOMAIN, startRadosGateway } from './rados-gateway.mjs';
 import { startSwift } from './swift.mjs';
 import { bin, ensureBuilt, ensureInstalled, requireNode, ROOT } from './workspace.mjs';
 
@@ -38,7 +39,10 @@ if (!env.TEST_S3_URL || !env.TEST_RADOS_SWIFT_URL || !env.TEST_CEPH_CONF) {
   if (ceph) {
     env.TEST_CEPH_CONF ||= ceph.conf;
     const gateway = await startRadosGateway(ceph);
-    env.TEST_S3_URL ||= gateway?.s3 ?? '';
+    if (!env.TEST_S3_URL) {
+      env.TEST_S3_URL = gateway?.s3 ?? '';
+      env.TEST_S3_DOMAIN = GATEWAY_DOMAIN;
+    }
     env.TEST_RADOS_SWIFT_URL ||= gateway?.swift ?? '';
   }
 }

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { describe } from '@jest/globals';
+import dns from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { describe, jest } from '@jest/globals';
 import { S3 } from '@aws-sdk/client-s3';
 import type { StoreOptions } from '../src/store-options';
 import { Relay } from './relay';
 
 /** `http://ACCESS:SECRET@HOST:PORT` of a real S3 server; `npm test` starts one where it can. */
 export const SERVER_URL = process.env['TEST_S3_URL'] ?? '';
+
+/** The server serves buckets as hosts below this name, too; '' where it does not. */
+const DOMAIN = process.env['TEST_S3_DOMAIN'] ?? '';
 
 /** `describe` where there is an S3 server; else skipped, aloud, and an error in CI. */
 export function describeWithS3(): typeof describe | typeof describe.skip {
@@ -14,6 +19,27 @@ export function describeWithS3(): typeof describe | typeof describe.skip {
   if (process.env['CI'] !== undefined) throw new Error(text);
   process.stderr.write(`\n${text}\n\n`);
   return describe.skip;
+}
+
+/** As {@link describeWithS3}, where buckets are hosts of the server too. */
+export function describeWithS3Hosts(): typeof describe | typeof describe.skip {
+  if (DOMAIN !== '') return describeWithS3();
+  const text =
+    'NO NAME OF THE S3 SERVER (TEST_S3_DOMAIN): buckets as hosts are not tested, SKIPPED';
+  if (process.env['CI'] !== undefined) throw new Error(text);
+  process.stderr.write(`\n${text}\n\n`);
+  return describe.skip;
+}
+
+/** Takes the server's name, and all below it, for this machine's: no DNS server knows them. */
+export function resolveS3Hosts(): { restore: () => void } {
+  const original = dns.lookup;
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    const here = hostname === DOMAIN || hostname.endsWith(`.${DOMAIN}`);
+    original(here ? '127.0.0.1' : hostname, options, callback);
+  };
+  const spy = jest.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup);
+  return { restore: () => spy.mockRestore() };
 }
 
 /** One for the tests of a file, which run one after the other: making one takes the server long. */
@@ -53,6 +79,15 @@ export class TestBucket {
       s3_store_access_key: this.server.username,
       s3_store_secret_key: this.server.password,
       s3_store_bucket: this.name,
+    };
+  }
+
+  /** For a store that asks for `BUCKET.NAME`. */
+  get hostOptions(): StoreOptions {
+    return {
+      ...this.options,
+      s3_store_host: `${DOMAIN}:${this.relay.host.split(':').at(-1) ?? ''}`,
+      s3_store_bucket_url_format: 'virtual',
     };
   }
 

@@ -1,10 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { describeStoreConformance } from '../../conformance';
-import type { ContractArea } from '../../conformance/harness';
+import type { ContractArea, StoreHarness } from '../../conformance/harness';
 import type { StoreOptions } from '../../store-options';
 import { S3Driver } from './s3-driver';
-import { describeWithS3, TestBucket } from '../../../testing/s3-test-server';
+import {
+  describeWithS3,
+  describeWithS3Hosts,
+  resolveS3Hosts,
+  TestBucket,
+} from '../../../testing/s3-test-server';
 
 describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined]>([
   ['s3', {}, undefined],
@@ -15,10 +20,29 @@ describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined]>([
   ],
 ])('%s', (name, options, areas) => {
   describeStoreConformance(name, {
+    ...harness((bucket) => ({ ...bucket.options, ...options })),
+    ...(areas && { areas }),
+  });
+});
+
+describeWithS3Hosts()('s3, with the bucket in the name of the host', () => {
+  let names: { restore: () => void };
+  beforeAll(() => {
+    names = resolveS3Hosts();
+  });
+  afterAll(() => names.restore());
+
+  describeStoreConformance(
+    'virtual',
+    harness((bucket) => bucket.hostOptions),
+  );
+});
+
+function harness(optionsOf: (bucket: TestBucket) => StoreOptions): StoreHarness {
+  return {
     capabilities: { add: true, delete: true, partialRead: true, list: true },
     // What Node reads from a socket stays until it collects; s3-driver.test.ts has the bounds.
     boundedMemory: false,
-    ...(areas && { areas }),
     forgedLocations: [
       's3://',
       's3://127.0.0.1/other/blob',
@@ -28,10 +52,10 @@ describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined]>([
     ],
     async create() {
       const bucket = await TestBucket.make();
-      const driver = await S3Driver.create(
-        { ...bucket.options, ...options },
-        { storeId: 'objects', warn: (message) => expect(message).toBe('no warning') },
-      );
+      const driver = await S3Driver.create(optionsOf(bucket), {
+        storeId: 'objects',
+        warn: (message) => expect(message).toBe('no warning'),
+      });
       return {
         driver,
         remains: () => bucket.contents(),
@@ -44,5 +68,5 @@ describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined]>([
         dispose: () => bucket.dispose(),
       };
     },
-  });
-});
+  };
+}
