@@ -10,7 +10,7 @@ import { measureLists } from './bench/rows/lists.mjs';
 import { measureMemory } from './bench/rows/memory.mjs';
 import { measureRates } from './bench/rows/rates.mjs';
 import { measureStart } from './bench/rows/start.mjs';
-import { measureStores } from './bench/rows/stores.mjs';
+import { measureStores, STORES } from './bench/rows/stores.mjs';
 import { measureUpload } from './bench/rows/upload.mjs';
 import { ensureBuilt, ensureInstalled, requireNode } from './workspace.mjs';
 
@@ -28,6 +28,7 @@ const USAGE = `Usage: npm run bench -- [--OPTION VALUE ...]
 Measures the built services on this machine, as ratios within one run; prints a table.
   --only ROWS       rows to measure, separated by commas: ${Object.keys(ROWS).join(', ')} (default: all)
   --size GIB        size of the uploads and downloads (default 1)
+  --stores STORES   stores of the stores row, separated by commas: ${STORES.join(', ')} (default: all)
   --parallel N      transfers in flight in the memory row (default 32)
   --images N        images of the large table in the list rows (default 1000000)
   --rounds N        repetitions of each measurement, of which the best counts (default 3)
@@ -85,6 +86,7 @@ function readOptions() {
       options: {
         only: text(Object.keys(ROWS).join(',')),
         size: text('1'),
+        stores: text(STORES.join(',')),
         parallel: text('32'),
         images: text('1000000'),
         rounds: text('3'),
@@ -98,12 +100,12 @@ function readOptions() {
       console.log(USAGE);
       process.exit(0);
     }
-    const only = values.only.split(',');
-    const unknown = only.filter((name) => !Object.hasOwn(ROWS, name));
-    if (unknown.length > 0) throw new Error(`--only: there is no row ${unknown.join(', ')}`);
+    const only = namesIn('only', values.only, Object.keys(ROWS));
+    const stores = namesIn('stores', values.stores, STORES);
     mkdirSync(values.directory, { recursive: true });
     return {
       only,
+      stores,
       sizeBytes: Math.round(positive('size', values.size) * 1024 ** 3),
       parallel: positiveInteger('parallel', values.parallel),
       images: positiveInteger('images', values.images),
@@ -115,6 +117,13 @@ function readOptions() {
   } catch (error) {
     return exitWith(`${error.message}\n${USAGE}`);
   }
+}
+
+function namesIn(option, value, known) {
+  const names = value.split(',');
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`--${option}: there is no ${unknown.join(', ')}`);
+  return names;
 }
 
 function positive(name, value) {

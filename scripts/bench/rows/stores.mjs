@@ -9,7 +9,7 @@ import { startRadosGateway } from '../../rados-gateway.mjs';
 import { startSwift } from '../../swift.mjs';
 import { prepareServices } from '../deployment.mjs';
 import { removeImage, reserveByV2, uploadByV2, v1Download, v2Upload } from '../image-calls.mjs';
-import { childrenOf, residentBytes, watchMemory } from '../proc.mjs';
+import { childrenOf, cpuSeconds, residentBytes, watchMemory } from '../proc.mjs';
 import { findProgram, runProgram } from '../processes.mjs';
 import { missing, row } from '../report.mjs';
 import { least, repeat } from '../statistics.mjs';
@@ -17,6 +17,11 @@ import { least, repeat } from '../statistics.mjs';
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const PARALLEL = 16;
+/** Uploaded before memory is measured, so that what every process needs once is not counted. */
+const WARM_UP_BYTES = 8 * MIB;
+const STARTS = { s3: startS3, rbd: startRbd, swift: startSwiftStore };
+
+export const STORES = Object.keys(STARTS);
 
 /**
  * A server that holds images, and its own command-line client.
@@ -38,8 +43,8 @@ export async function measureStores({ resources, server, options }) {
   const ceph = await startCephCluster({ memoryBytes: 4 * bytes + 4 * GIB });
   if (ceph) resources.own(() => ceph.stop());
   const parts = { resources, ceph, directory: resources.directory() };
-  for (const start of [startS3, startRbd, startSwiftStore]) {
-    const { lacking, ...backend } = await start(parts);
+  for (const name of options.stores) {
+    const { lacking, ...backend } = await STARTS[name](parts);
     if (lacking) rows.push(missing(`store ${backend.id}: speed / its own client`, lacking));
     else backends.push(backend);
   }
@@ -49,12 +54,16 @@ export async function measureStores({ resources, server, options }) {
     directory: options.directory,
     apiConf: configurationOf(backends),
   });
-  const ours = await services.start(resources);
   const directory = resources.directory(options.directory);
   const file = await randomFile(path.join(directory, 'data'), bytes);
   for (const backend of backends) {
-    rows.push(...(await measureSpeed(resources, ours, backend, { file, bytes, options })));
-    rows.push(await measureMemory(resources, ours, backend, { bytes, options }));
+    // Each with processes of its own: what one has left behind would be another's idle memory.
+    for (const measure of [measureSpeed, measureMemory]) {
+      await resources.scope(async (scope) => {
+        const ours = await services.start(scope);
+        rows.push(...(await measure(scope, ours, backend, { file, bytes, options })));
+      });
+    }
   }
   return rows;
 }
@@ -67,12 +76,19 @@ async function measureSpeed(resources, ours, backend, { file, bytes, options }) 
       download: await timed(backend, backend.download(`${file}.copy`)),
     };
     await timed(backend, backend.remove);
-    const { id, wallSeconds } = await uploadByV2(resources, at, bytes, { store: backend.id });
-    const read = await runProgram(resources, 'download.mjs', {
-      sources: [v1Download(ours.apiPort, id, bytes)],
-    });
+    const upload = await withCpu(ours, () =>
+      uploadByV2(resources, at, bytes, { store: backend.id }),
+    );
+    const { id, wallSeconds } = upload.result;
+    const download = await withCpu(ours, () =>
+      runProgram(resources, 'download.mjs', { sources: [v1Download(ours.apiPort, id, bytes)] }),
+    );
     await removeImage(ours.url, 'v2', id);
-    return { client, ours: { upload: wallSeconds, download: read.wallSeconds[0][0] } };
+    return {
+      client,
+      ours: { upload: wallSeconds, download: download.result.wallSeconds[0][0] },
+      cpu: { upload: upload.cpu, download: download.cpu },
+    };
   });
   return ['upload', 'download'].map((way) => {
     const oursSeconds = least(rounds.map((each) => each.ours[way]));
@@ -80,18 +96,29 @@ async function measureSpeed(resources, ours, backend, { file, bytes, options }) 
     return row(`store ${backend.id}: ${way} speed / ${backend.client}`, {
       measured: clientSeconds / oursSeconds,
       atLeast: 0.8,
-      details: { oursSeconds, clientSeconds },
+      details: { oursSeconds, clientSeconds, oursCpuSeconds: rounds.map(({ cpu }) => cpu[way]) },
     });
   });
 }
 
+/** @returns what the work gave, and the CPU seconds that glance-api and its helpers spent on it. */
+async function withCpu({ api }, work) {
+  const spent = () => sum([api.pid, ...childrenOf(api.pid)].map(cpuSeconds));
+  const before = spent();
+  const result = await work();
+  return { result, cpu: spent() - before };
+}
+
 /** Of glance-api and its helpers, above idle, while uploads run that announce no length. */
 async function measureMemory(resources, ours, backend, { bytes, options }) {
+  const at = { url: ours.url, port: ours.apiPort };
+  const warmUp = await uploadByV2(resources, at, WARM_UP_BYTES, { store: backend.id });
+  await removeImage(ours.url, 'v2', warmUp.id);
   const ids = [];
   for (let each = 0; each < PARALLEL; each += 1) ids.push(await reserveByV2(ours.url));
   await pause(2000);
   const pids = [ours.api.pid, ...childrenOf(ours.api.pid)];
-  const idle = sum(pids.map(residentBytes));
+  const idle = pids.map(residentBytes);
   const watch = watchMemory(pids);
   let peak;
   try {
@@ -101,17 +128,21 @@ async function measureMemory(resources, ours, backend, { bytes, options }) {
       stopAfterMs: options.seconds * 2000,
     });
   } finally {
-    peak = sum(watch.stop());
+    peak = watch.stop();
   }
   for (const id of ids) await removeImage(ours.url, 'v2', id);
-  return row(`store ${backend.id}: memory, ${PARALLEL} uploads of unknown length`, {
-    measured: (peak - idle) / MIB,
-    unit: 'MiB',
-    atMost: 64,
-    details: { idleMib: idle / MIB },
-  });
+  return [
+    row(`store ${backend.id}: memory, ${PARALLEL} uploads of unknown length`, {
+      measured: (sum(peak) - sum(idle)) / MIB,
+      unit: 'MiB',
+      atMost: 64,
+      // Of glance-api, and of each helper.
+      details: { idleMib: idle.map(toMib), peakMib: peak.map(toMib) },
+    }),
+  ];
 }
 
+const toMib = (bytes) => bytes / MIB;
 const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
 function configurationOf(backends) {
