@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { CephCluster, withCeph } from './support/ceph-cluster';
 import { Deployment, eventually, stopService } from './support/deployment';
@@ -169,4 +170,39 @@ withCeph(describe)('images in RBD', () => {
       expect(await contents()).toEqual(EMPTY);
     });
   });
+
+  it('finishes the deletion of a process that died between snapshot and image', async () => {
+    const id = await newImage();
+    expect(await upload(fileOf(id), randomBytes(9 * MIB))).toBe(204);
+    await eventually(async () => {
+      expect(await contents()).toMatchObject({ images: [id], marks: [] });
+    });
+    // It hangs there until the process dies.
+    const { url, service } = await deployment.addApi('snapshot-gone:hang');
+    const deleting = fetch(`${url}/v2/images/${id}`, { method: 'DELETE' });
+    const broken = expect(deleting).rejects.toThrow();
+    await eventually(async () => {
+      expect(await cluster.lines('rbd', 'snap', 'ls', `${pool}/${id}`)).toEqual([]);
+    });
+    const helpers = await childrenOf(service.child.pid!);
+    service.child.kill('SIGKILL');
+    for (const helper of helpers) process.kill(helper, 'SIGKILL');
+    await broken;
+    await stopService(service);
+    expect(await contents()).toMatchObject({ images: [id] });
+    expect((await fetch(fileOf(id))).status).toBe(404);
+    await eventually(async () => {
+      expect((await deployment.manageStore('deletions')).code).toBe(0);
+      expect(await contents()).toEqual(EMPTY);
+    });
+  });
 });
+
+/** The processes that a process has started (proc(5)). */
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text
+    .split(' ')
+    .filter((child) => child !== '')
+    .map(Number);
+}

@@ -1,7 +1,8 @@
 /**
  * Places where a test can make a process fail, named by the steps of the reliability sheet §3 and
  * §4: the process has just done the step. `commit-begun` and `commit-done` are the registry's side
- * of U7, before its COMMIT and before its answer.
+ * of U7, before its COMMIT and before its answer. `snapshot-gone` is in the helper of an rbd store,
+ * which has taken the snapshot of an image away and not removed the image yet.
  */
 export const FAIL_POINTS = [
   'U1',
@@ -15,6 +16,7 @@ export const FAIL_POINTS = [
   'U7',
   'D1',
   'D2',
+  'snapshot-gone',
   'D3',
   'D4',
 ] as const;

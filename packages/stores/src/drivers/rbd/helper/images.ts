@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { failPoint } from '@glance/common';
 import { SNAPSHOT } from '../protocol';
 import type { ImageDescription, RbdPlace } from '../protocol';
 import {
@@ -124,6 +125,7 @@ export async function removeImage(io: Handle, place: RbdPlace): Promise<void> {
   const snapshot = place.snapshot ?? SNAPSHOT;
   const { image } = place;
   await unlessMissing(takeSnapshotAway(io, image, snapshot));
+  failPoint('snapshot-gone');
   try {
     await librbd.remove(io, image);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { armFailPoints } from '@glance/common';
 import type { RbdQuestion, RbdReply } from '../protocol';
 import type { Helper } from './helper';
 
@@ -10,6 +11,10 @@ const CLOSING_MS = 5_000;
 
 let loading: Promise<Helper> | undefined;
 let ending = false;
+
+// eslint-disable-next-line no-restricted-properties -- for tests; the service warns of it
+const failPoints = process.env['GLANCE_FAIL_POINTS'];
+if (failPoints) armFailPoints(failPoints);
 
 // Of a terminal or a supervisor: the service decides when its helper ends, after its last transfer.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
