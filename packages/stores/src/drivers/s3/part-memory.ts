@@ -1,5 +1,5 @@
-/** What the parts of all uploads of a process may have. */
-const SHARED_BYTES = 64 * 1024 * 1024;
+/** What the parts of all uploads of a process may have; with what else they need it is 64 MiB. */
+const SHARED_BYTES = 40 * 1024 * 1024;
 
 /**
  * An upload waits no longer for its first part: what holds the memory is then a store that hangs or

@@ -215,7 +215,7 @@ describeWithS3()('the s3 store in front of a server that fails', () => {
     );
     const added = await Promise.all(adding);
     expect(mostBytes).toBeGreaterThan(32 * MIB);
-    expect(mostBytes).toBeLessThanOrEqual(64 * MIB);
+    expect(mostBytes).toBeLessThanOrEqual(40 * MIB);
     const expected = await digestOf(patternSource({ sizeBytes }));
     for (const { locationUrl } of added) {
       expect(await digestOf((await patient.get(locationUrl)).stream)).toBe(expected);

@@ -72,7 +72,7 @@ export const S3_OPTIONS = {
     minimum: 1,
     default: 10,
     description:
-      'Parts that one upload sends at a time, as long as there is memory: the parts of all uploads of a process have 64 MiB, and uploads beyond wait. A larger part has to be alone.',
+      'Parts that one upload sends at a time, as long as there is memory: the parts of all uploads of a process have 40 MiB, and uploads beyond wait. A larger part has to be alone.',
   },
   s3_store_cacert: {
     kind: 'text',
