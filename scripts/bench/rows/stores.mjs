@@ -19,6 +19,8 @@ const GIB = 1024 ** 3;
 const PARALLEL = 16;
 /** Uploaded before memory is measured, so that what every process needs once is not counted. */
 const WARM_UP_BYTES = 8 * MIB;
+/** The store that shows what glance-api itself takes for an upload. */
+const FILES = 'files';
 const STARTS = { s3: startS3, rbd: startRbd, swift: startSwiftStore };
 
 export const STORES = Object.keys(STARTS);
@@ -52,18 +54,27 @@ export async function measureStores({ resources, server, options }) {
   const { services } = await prepareServices(resources, {
     server,
     directory: options.directory,
-    apiConf: configurationOf(backends),
+    apiConf: configurationOf(backends, resources.directory(options.directory)),
   });
   const directory = resources.directory(options.directory);
   const file = await randomFile(path.join(directory, 'data'), bytes);
+  // Each with processes of its own: what one has left behind would be another's idle memory.
+  const alone = (measure) =>
+    resources.scope(async (scope) => measure(scope, await services.start(scope)));
+  const fileMemory = await alone((scope, ours) =>
+    memoryGrowth(scope, ours, FILES, { bytes, options }),
+  );
   for (const backend of backends) {
-    // Each with processes of its own: what one has left behind would be another's idle memory.
-    for (const measure of [measureSpeed, measureMemory]) {
-      await resources.scope(async (scope) => {
-        const ours = await services.start(scope);
-        rows.push(...(await measure(scope, ours, backend, { file, bytes, options })));
-      });
-    }
+    rows.push(
+      ...(await alone((scope, ours) =>
+        measureSpeed(scope, ours, backend, { file, bytes, options }),
+      )),
+    );
+    rows.push(
+      await alone((scope, ours) =>
+        measureMemory(scope, ours, backend, { bytes, options, file: fileMemory }),
+      ),
+    );
   }
   return rows;
 }
@@ -84,13 +95,16 @@ async function measureSpeed(resources, ours, backend, { file, bytes, options }) 
       runProgram(resources, 'download.mjs', { sources: [v1Download(ours.apiPort, id, bytes)] }),
     );
     await removeImage(ours.url, 'v2', id);
+    const files = await uploadByV2(resources, at, bytes, { store: FILES });
+    await removeImage(ours.url, 'v2', files.id);
     return {
       client,
+      fileSeconds: files.wallSeconds,
       ours: { upload: wallSeconds, download: download.result.wallSeconds[0][0] },
       cpu: { upload: upload.cpu, download: download.cpu },
     };
   });
-  return ['upload', 'download'].map((way) => {
+  const rows = ['upload', 'download'].map((way) => {
     const oursSeconds = least(rounds.map((each) => each.ours[way]));
     const clientSeconds = least(rounds.map((each) => each.client[way]));
     return row(`store ${backend.id}: ${way} speed / ${backend.client}`, {
@@ -99,6 +113,10 @@ async function measureSpeed(resources, ours, backend, { file, bytes, options }) 
       details: { oursSeconds, clientSeconds, oursCpuSeconds: rounds.map(({ cpu }) => cpu[way]) },
     });
   });
+  const seconds = least(rounds.map(({ ours: { upload } }) => upload));
+  const fileSeconds = least(rounds.map((each) => each.fileSeconds));
+  const what = `store ${backend.id}: upload speed / to a file store`;
+  return [...rows, row(what, { measured: fileSeconds / seconds, details: { fileSeconds } })];
 }
 
 /** @returns what the work gave, and the CPU seconds that glance-api and its helpers spent on it. */
@@ -109,10 +127,24 @@ async function withCpu({ api }, work) {
   return { result, cpu: spent() - before };
 }
 
-/** Of glance-api and its helpers, above idle, while uploads run that announce no length. */
-async function measureMemory(resources, ours, backend, { bytes, options }) {
+/** @param file what {@link memoryGrowth} is for a store of files. */
+async function measureMemory(resources, ours, backend, { bytes, options, file }) {
+  const growth = await memoryGrowth(resources, ours, backend.id, { bytes, options });
+  return row(`store ${backend.id}: memory, ${PARALLEL} uploads of unknown length - file store`, {
+    measured: toMib(growth.total - file.total),
+    unit: 'MiB',
+    atMost: 64,
+    details: { growthMib: growth.each.map(toMib), fileStoreMib: file.each.map(toMib) },
+  });
+}
+
+/**
+ * Bytes of memory above idle while uploads run that announce no length: of glance-api and of each of
+ * its helpers, and together.
+ */
+async function memoryGrowth(resources, ours, store, { bytes, options }) {
   const at = { url: ours.url, port: ours.apiPort };
-  const warmUp = await uploadByV2(resources, at, WARM_UP_BYTES, { store: backend.id });
+  const warmUp = await uploadByV2(resources, at, WARM_UP_BYTES, { store });
   await removeImage(ours.url, 'v2', warmUp.id);
   const ids = [];
   for (let each = 0; each < PARALLEL; each += 1) ids.push(await reserveByV2(ours.url));
@@ -123,7 +155,7 @@ async function measureMemory(resources, ours, backend, { bytes, options }) {
   let peak;
   try {
     await runProgram(resources, 'upload.mjs', {
-      ...v2Upload(ours.apiPort, ids[0], bytes, { store: backend.id, chunked: true }),
+      ...v2Upload(ours.apiPort, ids[0], bytes, { store, chunked: true }),
       paths: ids.map((id) => `/v2/images/${id}/file`),
       stopAfterMs: options.seconds * 2000,
     });
@@ -131,27 +163,23 @@ async function measureMemory(resources, ours, backend, { bytes, options }) {
     peak = watch.stop();
   }
   for (const id of ids) await removeImage(ours.url, 'v2', id);
-  return [
-    row(`store ${backend.id}: memory, ${PARALLEL} uploads of unknown length`, {
-      measured: (sum(peak) - sum(idle)) / MIB,
-      unit: 'MiB',
-      atMost: 64,
-      // Of glance-api, and of each helper.
-      details: { idleMib: idle.map(toMib), peakMib: peak.map(toMib) },
-    }),
-  ];
+  const each = peak.map((largest, index) => largest - idle[index]);
+  return { each, total: sum(each) };
 }
 
 const toMib = (bytes) => bytes / MIB;
 const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
-function configurationOf(backends) {
-  const list = backends.map(({ id, type }) => `${id}:${type}`).join(', ');
+/** @param directory of a store of files, beside which the others are measured. */
+function configurationOf(backends, directory) {
+  const list = [`${FILES}:file`, ...backends.map(({ id, type }) => `${id}:${type}`)].join(', ');
   const sections = backends.map(({ id, options }) => `[${id}]\n${options}\n`);
   return `[DEFAULT]
 enabled_backends = ${list}
 [glance_store]
-default_backend = ${backends[0].id}
+default_backend = ${FILES}
+[${FILES}]
+filesystem_store_datadir = ${directory}
 ${sections.join('')}`;
 }
 
