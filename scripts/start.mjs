@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ROOT, ensureBuilt, ensureInstalled, requireNode } from './workspace.mjs';
 
@@ -72,6 +73,7 @@ key_file = ${path.join(data, 'service.key')}
 bind_host = 127.0.0.1
 workers = 1
 shutdown_delay = 0
+node_staging_uri = ${pathToFileURL(path.join(data, 'staging'))}
 
 [glance_store]
 filesystem_store_datadir = ${path.join(data, 'images')}

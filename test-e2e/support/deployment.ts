@@ -182,6 +182,11 @@ export class Deployment {
     return service;
   }
 
+  /** Where a node keeps what clients have staged; nodes share none. */
+  stagingDirectory(node: number): string {
+    return path.join(this.directory, `staging-${node}`);
+  }
+
   async stop(): Promise<void> {
     const services = [...this.extras, ...this.apis, ...this.registries];
     await Promise.all(services.map(stopService));
@@ -252,8 +257,10 @@ export class Deployment {
               `registry_port = ${options.registryPort ?? registryPort}`,
               'workers = 1',
               'debug = true',
+              `node_staging_uri = file://${this.stagingDirectory(node)}`,
               ...quickStop(options.api),
             ],
+            os_glance_staging_store: [`filesystem_store_datadir = ${this.stagingDirectory(node)}`],
             glance_store: [`filesystem_store_datadir = ${this.imageDirectory}`],
             service_auth: serviceAuth,
             paste_deploy: options.flavor === undefined ? [] : [`flavor = ${options.flavor}`],

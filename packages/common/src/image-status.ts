@@ -20,8 +20,9 @@ export type ImageStatus = (typeof IMAGE_STATUSES)[number];
 export const IMAGE_TRANSITIONS: Readonly<Record<ImageStatus, readonly ImageStatus[]>> = {
   queued: ['saving', 'uploading', 'importing', 'active', 'deleted'],
   saving: ['active', 'killed', 'queued', 'deleted', 'pending_delete'],
-  uploading: ['active', 'queued', 'deleted'],
-  importing: ['active', 'queued', 'deleted'],
+  uploading: ['importing', 'active', 'queued', 'deleted'],
+  // An import that is deleted may have filled a store already.
+  importing: ['active', 'queued', 'pending_delete', 'deleted'],
   // active → queued is an operator's repair after lost bytes; no API request takes it
   // (CVE-2016-0757).
   active: ['deactivated', 'pending_delete', 'deleted', 'queued'],

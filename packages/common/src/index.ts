@@ -5,6 +5,8 @@ export * from './contract/member-schemas';
 export * from './contract/member-types';
 export { checkAgainst } from './contract/schema-parts';
 export * from './contract/schemas';
+export * from './contract/task-schemas';
+export * from './contract/task-types';
 export * from './contract/types';
 export * from './data-place';
 export * from './count-quota';

@@ -4,6 +4,7 @@ import type { StoreSet } from '@glance/stores';
 import type { ApiConfig } from './config';
 import type { ExternalSources } from './images/external-sources';
 import type { ImageCopier } from './images/image-copier';
+import type { ImportParts } from './imports/create-imports';
 import type { LocationHasher } from './images/location-hasher';
 import type { ImageUploader } from './images/upload-image';
 import type { LimitSource } from './limits/project-limits';
@@ -22,6 +23,7 @@ export interface ApiParts {
   externalSources: ExternalSources;
   copier: ImageCopier;
   hasher: LocationHasher;
+  imports: ImportParts;
   /** Whether image data may be sent or taken now. */
   transfers: TransferAdmission;
   /** Bytes that the images of one project may take; null for no limit. */

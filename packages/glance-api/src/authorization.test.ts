@@ -145,6 +145,13 @@ const IMAGE_OPERATIONS: Readonly<Record<string, Row>> = {
   },
   'delete /v2/images/{id}/members/{member}': { rule: 'change', success: ofShared(204) },
   'get /v2/images/{id}/tasks': { rule: 'read', success: 200 },
+  // Active images take none: only who may import is told so.
+  'put /v2/images/{id}/stage': { rule: 'change', success: 409, headers: DATA, body: 'd' },
+  'post /v2/images/{id}/import': {
+    rule: 'change',
+    success: 409,
+    body: { method: { name: 'web-download', uri: 'http://192.0.2.1/disk' } },
+  },
   // This release has neither an image cache nor several stores; who may not ask is not told that.
   'put /v2/cache/{id}': { rule: 'administer', success: 404 },
   'delete /v2/cache/{id}': { rule: 'administer', success: 404 },
@@ -199,6 +206,10 @@ const OTHER_OPERATIONS: Readonly<Record<string, Partial<Record<CallerName | 'oth
   'get /v2/schemas/images': { others: 200 },
   'get /v2/schemas/member': { others: 200 },
   'get /v2/schemas/members': { others: 200 },
+  'get /v2/schemas/task': { others: 200 },
+  'get /v2/schemas/tasks': { others: 200 },
+  'get /v2/tasks': { admin: 200, others: 403 },
+  'get /v2/tasks/{id}': { admin: 404, others: 403 },
   'get /v2/info/import': { others: 200 },
   'get /v2/info/usage': { others: 200 },
   'get /v2/info/stores': { others: 404 },

@@ -15,6 +15,7 @@ import { createApp } from './app';
 import { createAuthenticator } from './auth/create-authenticator';
 import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
+import { createImports } from './imports/create-imports';
 import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
 import { tellingStores } from './images/store-access';
@@ -136,6 +137,15 @@ export async function createApi(
     retries: options.http_retries,
     timeoutMs: config.copy_from.timeout * 1000,
   });
+  const imports = createImports(config, {
+    registry,
+    stores,
+    uploader,
+    logger: logger.child('import'),
+    node,
+    storageQuotaBytes,
+    limits: limits.source,
+  });
   const parts: ApiParts = {
     config,
     registry,
@@ -146,6 +156,7 @@ export async function createApi(
     externalSources,
     copier,
     hasher,
+    imports,
     transfers: new TransferAdmission({
       maxTransfers: transfer.max_transfers,
       maxTransfersPerProject: transfer.max_transfers_per_project,
@@ -202,9 +213,21 @@ export async function createApi(
     v1: createV1(parts),
     v2: await createV2(parts),
   });
-  const sweepers = createSweepers(config, { registry, stores, logger: logger.child('sweep') });
+  const { importer, staging } = imports;
+  const sweepers = createSweepers(config, {
+    registry,
+    stores,
+    staging,
+    logger: logger.child('sweep'),
+  });
   const background = [
     ...sweeperTasks(config, sweepers, logger),
+    new RepeatedTask({
+      name: 'The search for imports to carry out',
+      intervalMs: config.import.poll_interval * 1000,
+      logger,
+      work: () => importer.sweep(),
+    }),
     ...(externalSources.areEnabled
       ? [
           new RepeatedTask({
@@ -234,7 +257,8 @@ export async function createApi(
     close: async () => {
       readiness.close();
       await Promise.all(background.map((task) => task.close()));
-      await Promise.all([copier.close(), hasher.close()]);
+      await Promise.all([copier.close(), hasher.close(), importer.close()]);
+      await staging.close();
       await hashPool.close();
       authentication.close();
       limits.close();

@@ -17,6 +17,7 @@ import { STORE_TYPES } from '@glance/stores';
 import os from 'node:os';
 import { LIMIT_OPTIONS } from './limits/limit-options';
 import { keystoneAccessOptions } from './keystone/keystone-options';
+import { IMPORT_DEFAULTS, IMPORT_SECTIONS } from './imports/import-options';
 import { storeOptions } from './store-config/store-options';
 
 /** Every option of glance-api. Names and meanings are upstream's where upstream has the option. */
@@ -61,6 +62,7 @@ export const API_OPTIONS = {
       help: 'Several stores, as NAME:TYPE, NAME:TYPE, with types of [glance_store] stores. Each has a section [NAME] with the options of its type as they stand in [glance_store], store_description (what users are told of it) and weight (of the stores that hold an image, the one of the highest is read first; 0); what is unset there is looked up in [backend_defaults]. Uploads go to [glance_store] default_backend unless the client names a store. Unset: [glance_store] stores.',
       default: [],
     }),
+    ...IMPORT_DEFAULTS,
     registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
     registry_port: integerOption({
       help: 'Port of glance-registry.',
@@ -335,6 +337,7 @@ export const API_OPTIONS = {
       min: 1,
     }),
   },
+  ...IMPORT_SECTIONS,
   copy_from: {
     concurrency: integerOption({
       help: 'Copies of external data (x-glance-api-copy-from) that one process carries out at a time; more wait. So many locations that were added with a hash are checked as copies are; and so many of those without hash are read beside.',

@@ -4,6 +4,7 @@ import type { StoreSet } from '@glance/stores';
 import type { ApiConfig } from './config';
 import { DeletionSweeper } from './images/deletion-sweeper';
 import { OrphanSweeper } from './images/orphan-sweeper';
+import type { StagingArea } from './imports/staging-area';
 import { UnfinishedSweeper } from './images/unfinished-sweeper';
 
 /** What repairs the stores, in the service and by hand. */
@@ -16,6 +17,8 @@ export interface Sweepers {
 interface SweeperParts {
   registry: Registry;
   stores: StoreSet;
+  /** Of this node; none where nothing is ever staged. */
+  staging?: StagingArea;
   logger: Logger;
 }
 

@@ -24,6 +24,8 @@ import type { DeletionService } from './deletions/deletion-service';
 import { deletionsRouter } from './deletions/deletions-controller';
 import type { ImageService } from './images/image-service';
 import { imagesRouter } from './images/images-controller';
+import type { ImportService } from './imports/import-service';
+import { imageImportRouter, importsRouter } from './imports/imports-controller';
 import type { MemberService } from './members/member-service';
 import { membersRouter, sharedImagesRouter } from './members/members-controller';
 import { RELEASE } from './release';
@@ -33,6 +35,8 @@ import type { RemovalService } from './removals/removal-service';
 import { locationRemovalsRouter, removalsRouter } from './removals/removals-controller';
 import type { SweepService } from './sweeps/sweep-service';
 import { sweepsRouter } from './sweeps/sweeps-controller';
+import type { TaskService } from './tasks/task-service';
+import { imageTasksRouter, tasksRouter } from './tasks/tasks-controller';
 import type { UploadService } from './uploads/upload-service';
 import { uploadsRouter } from './uploads/uploads-controller';
 
@@ -52,6 +56,8 @@ export interface AppOptions {
   blobs: BlobService;
   sweeps: SweepService;
   removals: RemovalService;
+  imports: ImportService;
+  tasks: TaskService;
   usage: UsageService;
 }
 
@@ -84,6 +90,10 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', membersRouter(options.members));
   app.use('/v1/images', copySourcesRouter(options.copies));
   app.use('/v1/images', locationRemovalsRouter(options.removals));
+  app.use('/v1/images', imageImportRouter(options.imports));
+  app.use('/v1/images', imageTasksRouter(options.tasks));
+  app.use('/v1/imports', importsRouter(options.imports));
+  app.use('/v1/tasks', tasksRouter(options.tasks));
   app.use('/v1/removals', removalsRouter(options.removals));
   app.use('/v1/copies', copiesRouter(options.copies));
   app.use('/v1/blobs', blobsRouter(options.blobs));

@@ -17,6 +17,7 @@ import type { TextCipher } from './db/text-cipher';
 import { TransactionRunner } from './db/transaction';
 import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
+import { ImportService } from './imports/import-service';
 import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
 import { UsageService } from './quota/usage-service';
@@ -24,6 +25,7 @@ import { RemovalService } from './removals/removal-service';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
 import { SweepService } from './sweeps/sweep-service';
+import { TaskService } from './tasks/task-service';
 import { expireLeases } from './uploads/lease-sweeper';
 import { UploadService } from './uploads/upload-service';
 
@@ -147,6 +149,8 @@ export async function createRegistry(
     blobs: new BlobService(transactions),
     sweeps: new SweepService(transactions),
     removals: new RemovalService(transactions),
+    imports: new ImportService(transactions),
+    tasks: new TaskService(transactions),
     usage: new UsageService(transactions),
   });
   return {

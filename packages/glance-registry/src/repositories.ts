@@ -4,6 +4,8 @@ import type { Knex } from 'knex';
 import type { Dialect } from './db/dialect';
 import { NO_CIPHER, type TextCipher } from './db/text-cipher';
 import { DeletionRepository } from './deletions/deletion-repository';
+import { ImportRepository } from './imports/import-repository';
+import { StagingRepository } from './imports/staging-repository';
 import { OutboxRepository } from './events/outbox-repository';
 import { ImageRepository } from './images/image-repository';
 import { LocationRepository } from './images/location-repository';
@@ -14,6 +16,7 @@ import { MemberRepository } from './members/member-repository';
 import { ProjectRepository } from './quota/project-repository';
 import { UsageRepository } from './quota/usage-repository';
 import { SweepRepository } from './sweeps/sweep-repository';
+import { TaskRepository } from './tasks/task-repository';
 import { DEFAULT_LEASE_SECONDS, LeaseRepository } from './uploads/lease-repository';
 
 export interface RepositorySettings {
@@ -35,6 +38,9 @@ export interface Repositories {
   members: MemberRepository;
   leases: LeaseRepository;
   copies: CopyRepository;
+  imports: ImportRepository;
+  staging: StagingRepository;
+  tasks: TaskRepository;
   orphans: OrphanRepository;
   sweeps: SweepRepository;
   usage: UsageRepository;
@@ -61,6 +67,9 @@ export function createRepositories(
     members: new MemberRepository(connection, dialect),
     leases: new LeaseRepository(connection, dialect, leaseSeconds),
     copies: new CopyRepository(connection, dialect, cipher),
+    imports: new ImportRepository(connection, dialect, cipher),
+    staging: new StagingRepository(connection, dialect, cipher),
+    tasks: new TaskRepository(connection, dialect),
     orphans: new OrphanRepository(connection, dialect),
     sweeps: new SweepRepository(connection, dialect),
     usage,

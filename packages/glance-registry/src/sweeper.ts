@@ -3,6 +3,7 @@ import { isLastChunk, pruneRows } from './db/prune';
 import { sql, sqlText } from './db/sql';
 import type { TransactionRunner } from './db/transaction';
 import type { Repositories } from './repositories';
+import { failStrandedImports } from './imports/stranded-imports';
 import { expireLeases } from './uploads/lease-sweeper';
 
 const DAY_SECONDS = 86_400;
@@ -47,6 +48,8 @@ export class Sweeper {
 
   async sweep(): Promise<void> {
     await expireLeases(this.transactions, this.logger);
+    await failStrandedImports(this.transactions, this.logger);
+    await this.transactions.write({}, ({ tasks }) => tasks.markExpired());
     for (const { table, key, age, seconds } of FORGOTTEN) {
       for (let pruned = Infinity; !this.task.isClosed && !isLastChunk(pruned);) {
         pruned = await this.transactions.write({}, ({ connection, dialect }) =>

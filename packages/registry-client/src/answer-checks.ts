@@ -1,11 +1,14 @@
 import {
   IMAGE_STATUSES,
   MEMBER_STATUSES,
+  TASK_STATUSES,
   VISIBILITIES,
   type AbandonResult,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimImport,
   type ClaimedCopy,
+  type ClaimedImport,
   type ContractInfo,
   type CreateImageRequest,
   type CreateImageResult,
@@ -18,6 +21,8 @@ import {
   type LocationRemoval,
   type ProjectUsage,
   type SharedImage,
+  type StagedData,
+  type TaskRecord,
   type UnownedBlob,
   type UploadInfo,
   type UploadLease,
@@ -106,7 +111,14 @@ const isLease = matches<UploadLease>({
   firstAttempt: (value) => value === undefined || isFlag(value),
 });
 
-const UPLOAD_STATES: readonly UploadState[] = ['live', 'committed', 'abandoned', 'expired', 'void'];
+const UPLOAD_STATES: readonly UploadState[] = [
+  'live',
+  'staged',
+  'committed',
+  'abandoned',
+  'expired',
+  'void',
+];
 const isUploadState = oneOf(UPLOAD_STATES);
 
 /** The id itself; ids compare without case under the collation of the tables (schema sheet §1). */
@@ -205,6 +217,65 @@ export function decodeClaimedCopy({
           storeId: isText,
           attempt: isCount,
           check: (value) => value === undefined || isDataHash(value),
+        }),
+      ),
+    }),
+  );
+}
+
+const isTask = matches<TaskRecord>({
+  id: isText,
+  type: isText,
+  status: oneOf(TASK_STATUSES),
+  owner: isText,
+  input: (value) => value !== undefined,
+  result: (value) => value !== undefined,
+  message: isText,
+  imageId: orNull(isText),
+  requestId: orNull(isText),
+  userId: orNull(isText),
+  expiresAt: orNull(isTime),
+  deleted: isFlag,
+  createdAt: isTime,
+  updatedAt: isTime,
+  deletedAt: orNull(isTime),
+});
+
+export function decodeTask(taskId: string): Decode<{ task: TaskRecord }> {
+  const isTheTask = both(isTask, (value) => isRecord(value) && theId(taskId)(value.id));
+  return decoder('task', matches<{ task: TaskRecord }>({ task: isTheTask }));
+}
+
+export const decodeTasks = decoder<{ tasks: TaskRecord[] }>(
+  'list of tasks',
+  matches<{ tasks: TaskRecord[] }>({ tasks: listOf(isTask) }),
+);
+
+const isStaged = matches<StagedData>({
+  uploadId: isText,
+  areaId: isText,
+  url: isText,
+  sizeBytes: isCount,
+  checksum: isText,
+  hash: isDataHash,
+});
+
+export function decodeClaimedImport({
+  imageId,
+  uploadId,
+}: ClaimImport): Decode<{ claimed: ClaimedImport | null }> {
+  return decoder(
+    'claim of an import',
+    matches<{ claimed: ClaimedImport | null }>({
+      claimed: orNull(
+        matches<ClaimedImport>({
+          task: isTask,
+          image: imageId === undefined ? isImage : isImageOf(imageId),
+          lease: isLeaseOf(uploadId),
+          storeId: isText,
+          source: oneOf(['staged', 'url', 'image']),
+          staged: orNull(isStaged),
+          attempt: isCount,
         }),
       ),
     }),

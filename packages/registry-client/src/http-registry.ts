@@ -5,11 +5,15 @@ import {
   type AbandonUpload,
   type AddMember,
   type BeginDeletion,
+  type BeginImport,
   type BeginUpload,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimImport,
   type ClaimSweep,
   type ClaimedCopy,
+  type ClaimedImport,
+  type CommitStaging,
   type CommitUpload,
   type ContractInfo,
   type CreateImageRequest,
@@ -29,6 +33,8 @@ import {
   type SetImageStatus,
   type SetMemberStatus,
   type SharedImage,
+  type TaskListQuery,
+  type TaskRecord,
   type UnownedBlob,
   type UpdateImageRequest,
   type UploadHeartbeat,
@@ -39,6 +45,7 @@ import {
   decodeAbandoned,
   decodeBegun,
   decodeClaimedCopy,
+  decodeClaimedImport,
   decodeContract,
   decodeCopySource,
   decodeCreated,
@@ -53,6 +60,8 @@ import {
   decodeRemovals,
   decodeSharedImages,
   decodeSweepClaim,
+  decodeTask,
+  decodeTasks,
   decodeUnownedBlobs,
   decodeUpload,
   decodeUsage,
@@ -252,6 +261,26 @@ export class HttpRegistry implements Registry {
     return image;
   }
 
+  async commitStaging(
+    imageId: string,
+    uploadId: string,
+    request: CommitStaging,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: 'commitStaging',
+        kind: 'write',
+        method: 'POST',
+        path: `${uploadPath(imageId, uploadId)}/stage`,
+        body: request,
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
+  }
+
   async abandonUpload(
     imageId: string,
     uploadId: string,
@@ -282,6 +311,82 @@ export class HttpRegistry implements Registry {
       },
       context,
     );
+  }
+
+  async beginImport(
+    imageId: string,
+    request: BeginImport,
+    context: CallContext,
+  ): Promise<TaskRecord> {
+    const { task } = await this.transport.send(
+      {
+        operation: 'beginImport',
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/import`,
+        body: request,
+        decode: decodeTask(request.taskId),
+      },
+      context,
+    );
+    return task;
+  }
+
+  async claimImport(request: ClaimImport, context: CallContext): Promise<ClaimedImport | null> {
+    const { claimed } = await this.transport.send(
+      {
+        operation: 'claimImport',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/imports/claim',
+        body: request,
+        decode: decodeClaimedImport(request),
+      },
+      context,
+    );
+    return claimed;
+  }
+
+  async listTasks(query: TaskListQuery, context: CallContext): Promise<TaskRecord[]> {
+    const { tasks } = await this.transport.send(
+      {
+        operation: 'listTasks',
+        kind: 'read',
+        method: 'GET',
+        path: `/v1/tasks?query=${encodeURIComponent(JSON.stringify(query))}`,
+        decode: decodeTasks,
+      },
+      context,
+    );
+    return tasks;
+  }
+
+  async listImageTasks(imageId: string, context: CallContext): Promise<TaskRecord[]> {
+    const { tasks } = await this.transport.send(
+      {
+        operation: 'listImageTasks',
+        kind: 'read',
+        method: 'GET',
+        path: `${imagePath(imageId)}/tasks`,
+        decode: decodeTasks,
+      },
+      context,
+    );
+    return tasks;
+  }
+
+  async getTask(taskId: string, context: CallContext): Promise<TaskRecord> {
+    const { task } = await this.transport.send(
+      {
+        operation: 'getTask',
+        kind: 'read',
+        method: 'GET',
+        path: `/v1/tasks/${encodeURIComponent(taskId)}`,
+        decode: decodeTask(taskId),
+      },
+      context,
+    );
+    return task;
   }
 
   async claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null> {

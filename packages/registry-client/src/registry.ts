@@ -3,11 +3,15 @@ import type {
   AbandonUpload,
   AddMember,
   BeginDeletion,
+  BeginImport,
   BeginUpload,
   BeginUploadResult,
   ClaimCopy,
+  ClaimImport,
   ClaimSweep,
   ClaimedCopy,
+  ClaimedImport,
+  CommitStaging,
   CommitUpload,
   ContractInfo,
   CreateImageRequest,
@@ -28,6 +32,8 @@ import type {
   SetImageStatus,
   SetMemberStatus,
   SharedImage,
+  TaskListQuery,
+  TaskRecord,
   UnownedBlob,
   UpdateImageRequest,
   UploadHeartbeat,
@@ -140,6 +146,18 @@ export interface Registry {
     context: CallContext,
   ): Promise<ImageRecord>;
 
+  /**
+   * Ends an upload that was begun with `stage`: the image stays `uploading`, has the size of the
+   * data, and waits for its import. Repeating it returns the image again.
+   * @throws as commitUpload.
+   */
+  commitStaging(
+    imageId: string,
+    uploadId: string,
+    request: CommitStaging,
+    context: CallContext,
+  ): Promise<ImageRecord>;
+
   /** Ends an upload that failed. Idempotent; tells whether the uploader may remove its blob. */
   abandonUpload(
     imageId: string,
@@ -162,10 +180,37 @@ export interface Registry {
   claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null>;
 
   /**
-   * Where the data of a claimed copy comes from: a secret.
+   * Where the data of a claimed copy, or of an import by URL, comes from: a secret.
    * @throws `upload_fenced` when the claim is no longer live; `not_found`; as claimCopy.
    */
   getCopySource(imageId: string, uploadId: string, context: CallContext): Promise<string>;
+
+  /**
+   * Accepts an import: its task is `pending`, the image locked by it and, unless it has data
+   * already, `importing`.
+   * @throws `conflict` while another import runs, and in any status but the one that the method
+   * asks for; `quota_exceeded`; else as updateImage.
+   */
+  beginImport(imageId: string, request: BeginImport, context: CallContext): Promise<TaskRecord>;
+
+  /**
+   * Takes the next step of an import under a lease, which ends as that of an upload. A commit gives
+   * the image the location and makes it `active` with the last store, or with the first when not
+   * all must succeed; an attempt that failed fails the store, and with it what `allStoresMustSucceed`
+   * says; one whose process died is taken again. The last step ends the task.
+   * @returns null when there is nothing to do.
+   * @throws `forbidden` for anybody but an admin: imports are the service's own work.
+   */
+  claimImport(request: ClaimImport, context: CallContext): Promise<ClaimedImport | null>;
+
+  /** A page of the caller's tasks; of all for admins. @throws `invalid_request` for a bad marker. */
+  listTasks(query: TaskListQuery, context: CallContext): Promise<TaskRecord[]>;
+
+  /** Those of an image, as far as listTasks would show them; the oldest first. */
+  listImageTasks(imageId: string, context: CallContext): Promise<TaskRecord[]>;
+
+  /** @throws `not_found` also when the caller may not see it. */
+  getTask(taskId: string, context: CallContext): Promise<TaskRecord>;
 
   /**
    * D1: takes the image away from every reader and fences running uploads. An image with locations

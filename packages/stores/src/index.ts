@@ -1,5 +1,8 @@
 export { InstrumentedStore } from './instrumented-store';
 export type { StoreIdentity } from './instrumented-store';
+export { createWebReader } from './drivers/http/web-reader';
+export type { WebReaderRules } from './drivers/http/web-reader';
+export { filesystemStore as FILE_STORE } from './drivers/filesystem/filesystem-driver';
 export { MemoryDriver } from './drivers/memory/memory-driver';
 export { isExternalLocation, parseSourceUrl } from './outbound/source-url';
 export type { SourceUrl } from './outbound/source-url';

@@ -60,7 +60,7 @@ const imageFields = {
   hidden: Joi.boolean(),
 };
 
-const limits = Joi.object<ProjectLimits>({
+export const projectLimits = Joi.object<ProjectLimits>({
   imageSizeTotalBytes: bytes.allow(null),
   imageStageTotalBytes: bytes.allow(null),
   imageCountTotal: quota,
@@ -73,7 +73,8 @@ export const beginUploadSchema = Joi.object<BeginUpload>({
   failureStatus: Joi.string().valid('killed', 'queued').required(),
   expectedSizeBytes: bytes.allow(null).required(),
   storageQuotaBytes: bytes.allow(null).required(),
-  limits,
+  limits: projectLimits,
+  stage: Joi.boolean(),
 });
 
 const dataHash = Joi.object<DataHash>({
@@ -112,7 +113,7 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
     tags: Joi.array().items(text(255)),
   }).required(),
   upload: beginUploadSchema,
-  limits,
+  limits: projectLimits,
   location: externalLocation,
   copyFrom,
   register: registerLocation,
@@ -121,7 +122,7 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
 export const uploadHeartbeatSchema = Joi.object<UploadHeartbeat>({
   bytesReceived: bytes.required(),
   reserveBytes: bytes,
-  limits,
+  limits: projectLimits,
 });
 
 export const commitUploadSchema = Joi.object<CommitUpload>({
@@ -134,13 +135,14 @@ export const commitUploadSchema = Joi.object<CommitUpload>({
   checksum: text(32).required(),
   hashAlgorithm: text(64).required(),
   hashValue: text(128).required(),
-  limits,
+  limits: projectLimits,
 });
 
 export const abandonUploadSchema = Joi.object<AbandonUpload>({
   reason: Joi.string().allow('').max(1024).required(),
   locationUrl: Joi.string().max(16_384).allow(null).required(),
   copy: Joi.string().valid('failed', 'failed_for_good', 'handed_back'),
+  message: Joi.string().allow('').max(1024),
 });
 
 export const recordHashesSchema = Joi.object<RecordHashes>({
@@ -201,7 +203,7 @@ export const updateImageSchema = Joi.object<UpdateImageRequest>({
   tagQuota: quota,
   ifStatus: Joi.array().items(status),
   unlessPromised: Joi.boolean(),
-  limits,
+  limits: projectLimits,
   location: externalLocation,
   copyFrom,
   register: registerLocation,

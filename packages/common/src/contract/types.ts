@@ -5,7 +5,7 @@ import type { ImageStatus } from '../image-status';
 import type { ProjectLimits } from '../project-limits';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 6 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 7 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -120,6 +120,8 @@ export interface BeginUpload {
   storageQuotaBytes: number | null;
   /** Those of the owner that this upload may not exceed; `imageCountTotal` has no effect. */
   limits?: ProjectLimits;
+  /** Into a staging area: the image is `uploading`, and a CommitStaging ends the attempt. */
+  stage?: boolean;
 }
 
 export interface UploadLease {
@@ -166,11 +168,13 @@ export interface AbandonUpload {
   /** The final location this attempt made visible, if it came that far. */
   locationUrl: string | null;
   /**
-   * Of a copy or a check. `failed` (unless said): tried again until its attempts are used up.
+   * Of a copy or a check; an import is tried again only when `handed_back`. `failed` (unless said): tried again until its attempts are used up.
    * `failed_for_good`: the image is killed, or after a check as it was before. `handed_back`: the process ends; any other may go on at
    * once, and the attempt does not count.
    */
   copy?: 'failed' | 'failed_for_good' | 'handed_back';
+  /** Of an import: what its task says of the failure. */
+  message?: string;
 }
 
 /** Takes a promised copy or check, to carry it out under a lease as an upload. */
@@ -216,9 +220,9 @@ export interface RecordHashes {
 /**
  * `live`: running. `committed`: the image became active through this upload. `abandoned`: given up
  * by the uploader. `expired`: rolled back after missed heartbeats. `void`: the image was deleted
- * under it.
+ * under it. `staged`: its data waits for an import, after which it is `abandoned`.
  */
-export type UploadState = 'live' | 'committed' | 'abandoned' | 'expired' | 'void';
+export type UploadState = 'live' | 'staged' | 'committed' | 'abandoned' | 'expired' | 'void';
 
 export interface AbandonResult {
   /** What the upload is now: `committed` when the commit had won after all. */

@@ -1,5 +1,6 @@
 import { SERVICE_IDENTITY, describeError, isDomainError } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
+import type { StagingArea } from '../imports/staging-area';
 import { newRequestId, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet, UnfinishedBlob, UnfinishedFate } from '@glance/stores';
 
@@ -9,6 +10,8 @@ const UNKNOWN_UPLOAD_GRACE_SECONDS = 24 * 3600;
 export interface SweeperOptions {
   registry: Registry;
   stores: StoreSet;
+  /** Of this node; none where nothing is ever staged. */
+  staging?: StagingArea;
   logger: Logger;
 }
 
@@ -22,9 +25,10 @@ export class UnfinishedSweeper {
 
   /** @returns how many were removed. */
   async sweep(): Promise<number> {
-    const { stores, logger } = this.options;
+    const { stores, staging, logger } = this.options;
+    const area = await staging?.openIfThere().catch(() => undefined);
     let removed = 0;
-    for (const store of stores.list()) {
+    for (const store of [...stores.list(), ...(area ? [area.store] : [])]) {
       try {
         for (const blob of await store.listUnfinished()) {
           const fate = await this.fateOf(blob);
@@ -49,7 +53,7 @@ export class UnfinishedSweeper {
         identity: SERVICE_IDENTITY,
         requestId: newRequestId(),
       });
-      if (state === 'live') return undefined;
+      if (state === 'live' || state === 'staged') return undefined;
       return state === 'committed' ? 'owned or unknown' : 'abandoned';
     } catch (error) {
       if (!isDomainError(error, 'not_found', 'image_not_found')) throw error;

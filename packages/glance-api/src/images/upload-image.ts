@@ -19,7 +19,7 @@ import type { AddedBlob, InstrumentedStore, StoreCaller } from '@glance/stores';
 import { FormatInspection, type FormatRules } from '../formats/format-inspection';
 import type { HashPool } from '../transfer/hash-pool';
 import { RequestBody, type BodyLimits } from '../transfer/request-body';
-import { UploadSource, type UploadBody } from '../transfer/upload-source';
+import { UploadSource, type UploadBody, type UploadDigests } from '../transfer/upload-source';
 import { LeaseKeeper } from './lease-keeper';
 
 export interface UploaderOptions {
@@ -51,6 +51,8 @@ export interface UploadRequest {
   /** Takes the data out of a body that is more than the data; its length then says nothing. */
   unwrap?: ((body: UploadBody) => UploadBody) | undefined;
   failureStatus: BeginUpload['failureStatus'];
+  /** The store is this staging area: the data waits there for an import. */
+  stagingAreaId?: string | undefined;
   /** Of the image's owner. */
   limits: ProjectLimits | undefined;
   context: CallContext;
@@ -81,6 +83,12 @@ export interface Transfer {
   /** Whether there may be limits. */
   isLimited: boolean;
   context: CallContext;
+  /** As in UploadRequest. */
+  stagingAreaId?: string | undefined;
+  /** Nothing that was inspected when it came, or will be before the image has it. */
+  isInspected?: boolean;
+  /** For an import: what its task says of a failure. */
+  failureText?(error: unknown): string;
   /** Called when bytes may come. */
   begin?(): void;
   /** Ends the transfer, as the stop of the service does. */
@@ -109,6 +117,7 @@ export class ImageUploader {
       expectedSizeBytes: announcedBytes ?? null,
       storageQuotaBytes: this.options.storageQuotaBytes,
       ...(limits ? { limits } : {}),
+      ...(upload.stagingAreaId === undefined ? {} : { stage: true }),
     });
 
     const { store, caller, sizeBytes, md5, hash, context } = upload;
@@ -129,6 +138,7 @@ export class ImageUploader {
         limits: () => Promise.resolve(limits),
         isLimited: limits !== undefined,
         context,
+        stagingAreaId: upload.stagingAreaId,
         begin: () => continueBody(request, response),
       },
       lease,
@@ -153,7 +163,7 @@ export class ImageUploader {
       sizeBytes: transfer.sizeBytes,
       md5: transfer.md5,
       hash: transfer.hash,
-      inspection: this.inspectionOf(claimed),
+      inspection: this.inspectionOf(transfer),
       ...(isLimited && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),
@@ -189,23 +199,10 @@ export class ImageUploader {
       });
       failPoint('U6');
       keeper.stop();
-      const { sizeBytes, md5, hashAlgorithm, hashValue, virtualSizeBytes } = source.digests;
-      const image = await registry.commitUpload(
-        imageId,
-        lease.uploadId,
-        {
-          location: { url: added.locationUrl, metadata: added.metadata },
-          sizeBytes,
-          virtualSizeBytes,
-          checksum: md5,
-          hashAlgorithm,
-          hashValue,
-          ...(limits ? { limits } : {}),
-        },
-        context,
-      );
+      const image = await this.commit(transfer, lease.uploadId, added, source.digests, limits);
       failPoint('U7');
-      await this.settle(added, imageId, lease.uploadId);
+      // What is staged stays an unfinished attempt until its import has ended.
+      if (transfer.stagingAreaId === undefined) await this.settle(added, imageId, lease.uploadId);
       return image;
     } catch (error) {
       keeper.stop();
@@ -214,6 +211,28 @@ export class ImageUploader {
       for (const ending of endings) ending.removeEventListener('abort', onShutdown);
       await source.close();
     }
+  }
+
+  private async commit(
+    { image, stagingAreaId, context }: Transfer,
+    uploadId: string,
+    { locationUrl: url, metadata }: AddedBlob,
+    { sizeBytes, md5: checksum, hashAlgorithm, hashValue, virtualSizeBytes }: UploadDigests,
+    limits: ProjectLimits | undefined,
+  ): Promise<ImageRecord> {
+    const { registry, node } = this.options;
+    const found = { sizeBytes, checksum, hashAlgorithm, hashValue };
+    if (stagingAreaId !== undefined) {
+      const staged = { areaId: stagingAreaId, node, url, ...found };
+      return await registry.commitStaging(image.id, uploadId, staged, context);
+    }
+    const commit = {
+      location: { url, metadata },
+      ...found,
+      virtualSizeBytes,
+      ...(limits ? { limits } : {}),
+    };
+    return await registry.commitUpload(image.id, uploadId, commit, context);
   }
 
   /**
@@ -240,6 +259,7 @@ export class ImageUploader {
           reason,
           locationUrl: added?.locationUrl ?? null,
           ...(copy === undefined ? {} : { copy }),
+          ...(transfer.failureText ? { message: transfer.failureText(error).slice(0, 1024) } : {}),
         },
         context,
       );
@@ -250,11 +270,11 @@ export class ImageUploader {
       );
       throw error;
     }
-    if (verdict.state === 'committed') {
+    if (verdict.state === 'committed' || verdict.state === 'staged') {
       // The answer to the commit was lost, its effect was not.
       const { image } = await registry.getUpload(imageId, uploadId, context);
       if (!image) throw error;
-      if (added) await this.settle(added, imageId, uploadId);
+      if (added && verdict.state === 'committed') await this.settle(added, imageId, uploadId);
       return image;
     }
     if (verdict.state === 'void') failPoint('D2');
@@ -279,8 +299,9 @@ export class ImageUploader {
   }
 
   /** Containers hold what they hold: only bare data is looked at (api-v2 sheet §8.1). */
-  private inspectionOf(image: ImageRecord): FormatInspection | undefined {
-    const { id, diskFormat, containerFormat } = image;
+  private inspectionOf(transfer: Transfer): FormatInspection | undefined {
+    const { id, diskFormat, containerFormat } = transfer.image;
+    if (transfer.stagingAreaId !== undefined || transfer.isInspected === true) return undefined;
     if (containerFormat !== 'bare' || diskFormat === null) return undefined;
     const { formatRules, logger } = this.options;
     const warn = (message: string): void => logger.warn(message, { image: id });

@@ -12,6 +12,7 @@ import {
 } from '@glance/service-kit';
 import { StoreConfigurationError, StoreSet } from '@glance/stores';
 import { API_DEFAULT_FILES, API_OPTIONS, type ApiConfig } from '../config';
+import { createStagingArea } from '../imports/create-imports';
 import { createRegistryClient } from '../registry-access';
 import { RELEASE } from '../release';
 import { storeSections } from '../store-config/store-options';
@@ -83,7 +84,12 @@ async function runCommand(
   try {
     await STORE_COMMANDS[command]({
       config,
-      sweepers: createSweepers(config, { registry, stores, logger: log }),
+      sweepers: createSweepers(config, {
+        registry,
+        stores,
+        staging: createStagingArea(config, stores.areNamed, warn),
+        logger: log,
+      }),
       options,
       print,
       report: isTerminal ? printError : () => undefined,

@@ -1,3 +1,4 @@
+import { IMPORT_METHODS, TASK_SORT_KEYS, TASK_STATUSES } from '@glance/common';
 import {
   BINARY,
   DATA,
@@ -247,17 +248,70 @@ export const V2_OPERATIONS: Operations = {
   '/images/{id}/tasks': {
     get: {
       summary: 'Work done on an image',
-      success: { 200: json('None in this release', object({ tasks: listOf({ type: 'object' }) })) },
+      success: { 200: json('The oldest first', object({ tasks: listOf({ type: 'object' }) })) },
     },
+  },
+  '/images/{id}/stage': {
+    put: {
+      summary: 'Leave data for an import by glance-direct',
+      parameters: uploadHeaders.slice(0, 1),
+      body: { 'application/octet-stream': BINARY },
+      success: { 204: EMPTY('The data waits, the image is `uploading`.') },
+      refusals: UPLOAD_REFUSALS,
+    },
+  },
+  '/images/{id}/import': {
+    post: {
+      summary: 'Give an image its data, or copy it to further stores',
+      parameters: [header('x-image-meta-store', 'One store, the older way.')],
+      body: {
+        'application/json': object(
+          {
+            method: object(
+              {
+                name: { type: 'string', enum: [...IMPORT_METHODS] },
+                uri: { ...TEXT, description: 'Of `web-download`.' },
+              },
+              ['name'],
+            ),
+            stores: listOf(TEXT),
+            all_stores: { type: 'boolean' },
+            all_stores_must_succeed: { type: 'boolean' },
+          },
+          ['method'],
+        ),
+      },
+      success: { 202: EMPTY('It goes on as a task of the image.') },
+      refusals: [409, 413],
+    },
+  },
+  '/tasks': {
+    get: {
+      summary: 'List tasks',
+      parameters: [
+        query('limit', 'Most tasks on the page.', INTEGER),
+        query('marker', 'Id of the task after which the page begins.'),
+        query('sort_key', TASK_SORT_KEYS.join(', ')),
+        query('sort_dir', 'asc or desc (default).'),
+        query('status', TASK_STATUSES.join(', ')),
+        query('type', 'import, api_image_import or location_import.'),
+      ],
+      success: { 200: json('A page', object({ tasks: listOf({ type: 'object' }) })) },
+    },
+  },
+  '/tasks/{id}': {
+    get: { summary: 'Show a task', success: { 200: json('The task', { type: 'object' }) } },
   },
   '/schemas/image': schema('an image'),
   '/schemas/images': schema('a list of images'),
   '/schemas/member': schema('a membership'),
   '/schemas/members': schema('a list of memberships'),
+  '/schemas/task': schema('a task'),
+  '/schemas/tasks': schema('a list of tasks'),
   '/info/import': {
     get: {
       summary: 'Ways to import images',
-      success: { 200: json('None in this release', { type: 'object' }) },
+      success: { 200: json('The methods', { type: 'object' }) },
     },
   },
   '/info/usage': {

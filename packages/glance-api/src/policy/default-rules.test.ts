@@ -68,6 +68,7 @@ const ROLES_DECIDE: Record<PolicyAction, string> = {
   delete_member: OWNING_MEMBER,
   deactivate: OWNING_MEMBER,
   reactivate: OWNING_MEMBER,
+  tasks_api_access: ADMIN,
   copy_image: ADMIN,
   manage_image_cache: ADMIN,
   cache_image: ADMIN,

@@ -55,7 +55,7 @@ function namedStores(config: ApiConfig, warn: (message: string) => void): StoreS
       return {
         id,
         type: storeType(type),
-        options: { ...whatIsSet(sections['backend_defaults'] ?? {}), ...whatIsSet(own) },
+        options: { ...sharedOptions(config), ...whatIsSet(own) },
         description: description as string | undefined,
         weight: weight as number,
       };
@@ -63,6 +63,12 @@ function namedStores(config: ApiConfig, warn: (message: string) => void): StoreS
     defaultStoreId,
     named: true,
   };
+}
+
+/** What stands in `[backend_defaults]` for stores with names. */
+export function sharedOptions(config: ApiConfig): StoreOptions {
+  const sections = config as unknown as Readonly<Record<string, StoreOptions>>;
+  return whatIsSet(sections['backend_defaults'] ?? {});
 }
 
 /**

@@ -5,6 +5,7 @@ import { ActionsController } from './actions-controller';
 import { CacheController } from './cache-controller';
 import { DataController } from './data-controller';
 import { DiscoveryController } from './discovery-controller';
+import { ImportController } from './import-controller';
 import { ImagesController } from './images-controller';
 import { LocationsController } from './locations-controller';
 import { MembersController } from './members-controller';
@@ -14,6 +15,7 @@ import { ImageSchemas } from './schemas/image-schemas';
 import { publishedSchemas } from './schemas/published-schemas';
 import { StoresController } from './stores-controller';
 import { TagsController } from './tags-controller';
+import { TasksController } from './tasks-controller';
 
 /**
  * API v2 over the parts of the service.
@@ -49,6 +51,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       propertyQuota: limitOf(options.image_property_quota),
       tagQuota,
       delayedDelete: options.delayed_delete,
+      importMethods: parts.imports.methods,
     }),
     data: new DataController({
       ...parts,
@@ -64,7 +67,14 @@ export async function createV2(parts: ApiParts): Promise<Router> {
     tags: new TagsController({ registry, policy, tagQuota }),
     actions: new ActionsController({ registry, policy }),
     cache: new CacheController({ registry, policy }),
-    discovery: new DiscoveryController({ registry, policy, limits }),
+    discovery: new DiscoveryController({ registry, limits, importMethods: parts.imports.methods }),
+    imports: new ImportController({
+      ...parts,
+      ...parts.imports,
+      imageSizeCapBytes: options.image_size_cap,
+      timeToLiveHours: config.task.task_time_to_live,
+    }),
+    tasks: new TasksController({ registry, policy, listLimits: listLimitsOf(config) }),
     stores: new StoresController({ registry, stores, policy, logger: logger.child('images') }),
     schemas: publishedSchemas(schemas),
     locations: new LocationsController({ ...parts, secureHash: options.do_secure_hash }),

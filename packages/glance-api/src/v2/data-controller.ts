@@ -110,7 +110,8 @@ export class DataController {
     const names = preferredNames(req);
     if (names.length > 0) enforceOnImage(policy, 'download_from_store', caller, image);
     const preferred = preferredStores(names, stores);
-    if (activeLocations(image).length === 0) {
+    // What an import has brought so far is nobody's before the image is active.
+    if (activeLocations(image).length === 0 || image.status === 'importing') {
       answerNoData(res);
       return;
     }

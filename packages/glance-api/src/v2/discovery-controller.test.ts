@@ -18,14 +18,15 @@ describe('what a site tells of itself in API v2', () => {
 
   const as = (token: string) => request.agent(server.url).set('x-auth-token', token);
 
-  it('has no method of import', async () => {
+  it('names its methods of import', async () => {
     const answer = await as(MEMBER).get('/v2/info/import').expect(200);
     expect(answer.headers['content-type']).toBe('application/json');
+    const value = ['glance-direct', 'web-download', 'copy-image'];
     expect(answer.body).toEqual({
-      'import-methods': { description: expect.any(String), type: 'array', value: [] },
+      'import-methods': { description: expect.any(String), type: 'array', value },
     });
     const created = await as(MEMBER).post('/v2/images').send({}).expect(201);
-    expect(created.headers).not.toHaveProperty('openstack-image-import-methods');
+    expect(created.headers).toMatchObject({ 'openstack-image-import-methods': value.join(',') });
     await as(MEMBER).put('/v2/info/import').expect(405);
   });
 

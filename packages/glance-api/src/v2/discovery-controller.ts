@@ -1,5 +1,4 @@
 import {
-  DomainError,
   MIB,
   PROJECT_LIMIT_NAMES,
   type ProjectLimitName,
@@ -11,15 +10,12 @@ import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
 import type { LimitSource } from '../limits/project-limits';
-import { enforceOnImage } from '../policy/image-access';
-import type { Policy } from '../policy/policy';
 import { answerJson } from './answer';
-import { findImage } from './find-image';
 
 export interface DiscoveryControllerOptions {
   registry: Registry;
-  policy: Policy;
   limits: LimitSource;
+  importMethods: readonly string[];
 }
 
 /** What clients ask to learn what this site can do (api-v2 sheet §10). Each method is one route. */
@@ -29,9 +25,9 @@ export class DiscoveryController {
   importMethods = (_req: Request, res: Response): void => {
     answerJson(res, {
       'import-methods': {
-        description: 'Methods by which images can be imported',
+        description: 'Import methods available.',
         type: 'array',
-        value: [],
+        value: this.options.importMethods,
       },
     });
   };
@@ -42,19 +38,6 @@ export class DiscoveryController {
     const limits = await source.limitsOf(identityOf(req).projectId);
     const usage = limits && usageView(limits, await registry.getUsage(contextOf(req)));
     answerJson(res, { usage: usage ?? {} });
-  };
-
-  /** Nothing is done in tasks. */
-  tasks = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy } = this.options;
-    const image = await findImage(registry, req);
-    try {
-      enforceOnImage(policy, 'get_image', identityOf(req), image);
-    } catch (error) {
-      const text = `No image found with ID ${image.id}`;
-      throw new DomainError('image_not_found', text, { cause: error });
-    }
-    answerJson(res, { tasks: [] });
   };
 }
 

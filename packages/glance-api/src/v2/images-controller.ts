@@ -50,6 +50,7 @@ export interface ImagesControllerOptions {
   /** Null for no limit. */
   tagQuota: number | null;
   delayedDelete: boolean;
+  importMethods: readonly string[];
 }
 
 /** Images in API v2, without their data (api-v2 sheet §3–§5). Each method is one route. */
@@ -90,6 +91,10 @@ export class ImagesController {
       });
     noteImage(created.image.id);
     res.status(201);
+    const { importMethods } = this.options;
+    if (importMethods.length > 0) {
+      res.set('OpenStack-image-import-methods', importMethods.join(','));
+    }
     if (stores.areNamed) {
       res.set(
         'OpenStack-image-store-ids',

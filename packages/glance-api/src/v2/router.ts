@@ -5,6 +5,7 @@ import { answerJson } from './answer';
 import type { CacheController } from './cache-controller';
 import type { DiscoveryController } from './discovery-controller';
 import type { DataController } from './data-controller';
+import type { ImportController } from './import-controller';
 import type { ImagesController } from './images-controller';
 import type { LocationsController } from './locations-controller';
 import type { MembersController } from './members-controller';
@@ -13,6 +14,7 @@ import { checkUrl } from './request-url';
 import type { JsonSchema } from './schemas/image-schema';
 import type { StoresController } from './stores-controller';
 import type { TagsController } from './tags-controller';
+import type { TasksController } from './tasks-controller';
 
 export interface V2Controllers {
   images: ImagesController;
@@ -25,6 +27,8 @@ export interface V2Controllers {
   /** The documents below `/schemas/`, by name. */
   schemas: Readonly<Record<string, JsonSchema>>;
   data: DataController;
+  imports: ImportController;
+  tasks: TasksController;
   locations: LocationsController;
 }
 
@@ -33,7 +37,8 @@ type Methods = Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Reque
 
 /** Routes of API v2 (api-v2 sheet 1.2). A method that a path has not is 405 with those it has. */
 export function v2Router(controllers: V2Controllers): Router {
-  const { images, data, locations, members, tags, actions, cache, discovery, stores } = controllers;
+  const { images, data, imports, tasks, locations, members, tags } = controllers;
+  const { actions, cache, discovery, stores } = controllers;
   const router = Router({ strict: true, caseSensitive: true });
   const route = (path: string, methods: Methods): void => {
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -72,7 +77,13 @@ export function v2Router(controllers: V2Controllers): Router {
   });
   route('/images/:id/actions/deactivate', { post: [withoutBody, actions.deactivate] });
   route('/images/:id/actions/reactivate', { post: [withoutBody, actions.reactivate] });
-  routeGetOnly('/images/:id/tasks', withoutBody, discovery.tasks);
+  routeGetOnly('/images/:id/tasks', withoutBody, tasks.ofImage);
+  route('/images/:id/stage', { put: [imports.stage] });
+  route('/images/:id/import', { post: [...withJsonBody, imports.import] });
+  // Who may not see tasks is told so, whatever is asked of them.
+  router.all(['/tasks', '/tasks/:id'], tasks.checkAccess);
+  route('/tasks', { get: [withoutBody, tasks.index] });
+  route('/tasks/:id', { get: [withoutBody, tasks.show] });
 
   for (const [name, schema] of Object.entries(controllers.schemas)) {
     route(`/schemas/${name}`, {

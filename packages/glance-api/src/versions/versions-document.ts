@@ -7,7 +7,7 @@ export interface EnabledVersions {
 
 /** Minors of v2 whose every part works, in upstream's order without a cache (api-v2 sheet §12). */
 function v2Minors({ namedStores }: EnabledVersions): readonly number[] {
-  return [15, ...(namedStores ? [10, 9, 8] : [9]), 17, 7, 6, 5, 4, 3, 2, 1, 0];
+  return [15, ...(namedStores ? [13, 12, 11, 10, 9, 8] : [9]), 17, 7, 6, 5, 4, 3, 2, 1, 0];
 }
 
 const CURRENT_V2_MINOR = 17;

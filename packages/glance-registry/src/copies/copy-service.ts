@@ -5,6 +5,7 @@ import { requireService } from '../http/require-service';
 import { present, requireFound } from '../images/image-rights';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
+import { isOfImport } from '../uploads/end-lease';
 import { STATUS_UNDER_LEASE } from '../uploads/lease-repository';
 
 /** Due copies looked at in one claim: other processes hold or have just ended some of them. */
@@ -43,13 +44,17 @@ export class CopyService {
   ): Promise<string> {
     // Sources may carry credentials.
     requireService(identity);
-    return await this.transactions.read(scope, async ({ leases, copies }) => {
+    return await this.transactions.read(scope, async ({ leases, copies, imports }) => {
       const lease = await leases.find(imageId, uploadId);
-      if (!lease || lease.kind === 'upload') {
+      if (!lease || lease.kind === 'upload' || lease.kind === 'stage') {
         throw new DomainError('not_found', `Image ${imageId} has no copy ${uploadId}`);
       }
-      const copy = lease.state === 'live' && lease.inTime ? await copies.find(imageId) : undefined;
-      if (copy) return copy.sourceUrl;
+      if (lease.state === 'live' && lease.inTime) {
+        const source = isOfImport(lease)
+          ? (await imports.find(imageId))?.sourceUrl
+          : (await copies.find(imageId))?.sourceUrl;
+        if (source !== undefined && source !== null) return source;
+      }
       throw new DomainError('upload_fenced', 'The copy is no longer the one of this image', {
         details: { imageId, uploadId },
       });

@@ -8,6 +8,7 @@ import {
   type ImageRecord,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
+import { cancelImport } from '../imports/import-steps';
 import type { LockedImage } from '../images/image-repository';
 import { present, requireFound } from '../images/image-rights';
 import { checkMayChange } from '../images/visibility';
@@ -31,6 +32,7 @@ export class DeletionService {
       const { row, now } = image;
       await leases.voidLive(row.id);
       await copies.forget(row.id);
+      await cancelImport(repositories, row.id);
       const data = await locations.findStored(row.id);
       await locations.markPendingDelete(row.id, now);
       if (data.length > 0 && canTransition(row.status, 'pending_delete')) {

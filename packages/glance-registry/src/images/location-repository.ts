@@ -15,7 +15,11 @@ export class LocationRepository {
     private readonly cipher: TextCipher,
   ) {}
 
-  async insert(imageId: string, location: Pick<ImageLocation, 'url' | 'metadata'>): Promise<void> {
+  /** @returns the id of the new row */
+  async insert(
+    imageId: string,
+    location: Pick<ImageLocation, 'url' | 'metadata'>,
+  ): Promise<number> {
     const { now } = this.dialect;
     await executeSql(
       this.connection,
@@ -24,6 +28,11 @@ export class LocationRepository {
         VALUES (${imageId}, ${this.cipher.seal(location.url)}, ${toAsciiJson(location.metadata)}, 'active',
           ${now}, ${now}, 0)`,
     );
+    const row = await selectRow<{ id: number }>(
+      this.connection,
+      sql`SELECT MAX(id) AS id FROM image_locations WHERE image_id = ${imageId}`,
+    );
+    return row?.id ?? 0;
   }
 
   /** Locations that readers are shown. */

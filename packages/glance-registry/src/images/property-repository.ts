@@ -1,7 +1,7 @@
 import { isServiceProperty, type ImageProperty } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { executeSql, isOneOf, joinSql, selectRows, sql, sqlText } from '../db/sql';
+import { executeSql, isOneOf, joinSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
 import { checkPropertyChange, type PropertyChange } from './property-change';
 
 /** Rows of `image_properties`. The image's row is locked by whoever calls. */
@@ -64,6 +64,24 @@ export class PropertyRepository {
       await this.markDeleted(gone.map(({ id }) => id));
     }
     await this.upsert(imageId, change.set);
+  }
+
+  /** @returns undefined when the image has no such property */
+  async valueOf(imageId: string, name: string): Promise<string | null | undefined> {
+    const row = await selectRow<{ value: string | null }>(
+      this.connection,
+      sql`SELECT value FROM image_properties
+        WHERE image_id = ${imageId} AND name = ${name} AND deleted = 0`,
+    );
+    return row?.value;
+  }
+
+  /** Leaves no row, as upstream does with the lock of an import (schema sheet §4.4). */
+  async erase(imageId: string, name: string): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`DELETE FROM image_properties WHERE image_id = ${imageId} AND name = ${name}`,
+    );
   }
 
   private async markDeleted(ids: readonly number[]): Promise<void> {

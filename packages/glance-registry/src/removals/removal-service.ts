@@ -34,6 +34,8 @@ export class RemovalService {
       const { row, storedLocations } = image;
       if (!(await removals.exists(row.id, locationId))) return false;
       if (outcome === 'refused') {
+        // What a failed import left is nobody's data: it is tried again.
+        if (row.status !== 'active' && row.status !== 'deactivated') return false;
         await locations.restore(locationId);
         await removals.forget(locationId);
         await images.update(row.id, {});

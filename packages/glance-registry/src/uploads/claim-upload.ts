@@ -17,13 +17,17 @@ export async function claimUpload(
   kind: LeaseKind = 'upload',
 ): Promise<UploadLease> {
   const { dialect, usage, leases, orphans } = repositories;
-  const reservedBytes = upload.expectedSizeBytes ?? 0;
+  const announcedBytes = upload.expectedSizeBytes ?? 0;
+  // What is staged counts as that (`image_stage_total`), and as stored once it is.
+  const reservedBytes = kind === 'stage' ? 0 : announcedBytes;
   const accounts = await Accounts.open(usage, [owner]);
   // What a copy takes is reserved as it comes, and it is one of those that upload since its promise.
-  if (kind === 'upload') {
+  if (kind === 'upload' || kind === 'stage') {
     const { storageQuotaBytes, limits } = upload;
-    checkBytes(accounts.usageOf(owner), reservedBytes, storageQuotaBytes, limits);
-    await checkStaged(repositories, owner, reservedBytes, limits);
+    if (kind === 'upload') {
+      checkBytes(accounts.usageOf(owner), reservedBytes, storageQuotaBytes, limits);
+    }
+    await checkStaged(repositories, owner, announcedBytes, limits);
     await checkUploading(repositories, owner, imageId, limits);
   }
   await accounts.add(owner, { reservedBytes });

@@ -1,3 +1,4 @@
+import { failImportStep } from '../imports/import-steps';
 import type { AbandonUpload, ImageStatus } from '@glance/common';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { LockedImage } from '../images/image-repository';
@@ -11,16 +12,22 @@ import { STATUS_UNDER_LEASE, type Lease } from './lease-repository';
  * then, unless it has failed for good or used up its attempts. Image and lease are locked; a lease that the image's deletion made void stays so.
  */
 export async function endLease(
-  { images, leases, copies, usage }: Repositories,
+  repositories: Repositories,
   image: LockedImage | undefined,
   lease: Lease,
   state: 'abandoned' | 'expired',
-  copyEnd: AbandonUpload['copy'] = 'failed',
+  how: Pick<AbandonUpload, 'copy' | 'message'> = {},
 ): Promise<void> {
+  const { images, leases, copies, usage } = repositories;
+  const { copy: copyEnd = 'failed' } = how;
   const accounts = await Accounts.open(usage, [lease.owner, image?.row.owner ?? null]);
-  if (lease.state === 'live' && image) {
+  if (lease.state === 'live' && image && isOfImport(lease)) {
+    const usedBytes = await failImportStep(repositories, image, lease, state, how);
+    await accounts.add(image.row.owner, { usedBytes });
+  } else if (lease.state === 'live' && image) {
     const before = countedBytes(image.row, image.storedLocations);
-    const copy = lease.kind === 'upload' ? undefined : await copies.find(image.row.id);
+    const isPromised = lease.kind === 'copy' || lease.kind === 'check';
+    const copy = isPromised ? await copies.find(image.row.id) : undefined;
     const status = copy ? statusAfterCopy(lease, copyEnd) : lease.failureStatus;
     const columns = copy && status === 'queued' ? { size: copy.sizeBytes } : {};
     const from = [STATUS_UNDER_LEASE[lease.kind]];
@@ -34,6 +41,11 @@ export async function endLease(
   }
   await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
   await leases.finish(lease.uploadId, lease.state === 'live' ? state : lease.state);
+}
+
+/** One store of an import: what its failure means is the import's to say. */
+export function isOfImport({ kind }: Lease): boolean {
+  return kind === 'import' || kind === 'image_copy';
 }
 
 function statusAfterCopy(lease: Lease, end: NonNullable<AbandonUpload['copy']>): ImageStatus {

@@ -11,16 +11,20 @@ export const DEFAULT_LEASE_SECONDS = 90;
 const HEARTBEATS_PER_LEASE = 6;
 
 /**
- * Whether a client sends the data, this service fetches it into a store, or this service reads what
- * stays where it is.
+ * Whether a client sends the data, into a store or a staging area; this service fetches it into a
+ * store; this service reads what stays where it is; or an import fills a store, of an image that
+ * waits for its data or of one that has it.
  */
-export type LeaseKind = 'upload' | 'copy' | 'check';
+export type LeaseKind = 'upload' | 'stage' | 'copy' | 'check' | 'import' | 'image_copy';
 
 /** What an image is while somebody holds such a lease of it. */
 export const STATUS_UNDER_LEASE = {
   upload: 'saving',
+  stage: 'uploading',
   copy: 'saving',
   check: 'importing',
+  import: 'importing',
+  image_copy: 'active',
 } as const satisfies Record<LeaseKind, ImageStatus>;
 
 /** One attempt to upload an image. */
@@ -142,6 +146,15 @@ export class LeaseRepository {
     );
   }
 
+  /** The data waits in a staging area: the lease has no end, and only an import's end finishes it. */
+  async markStaged(uploadId: string): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`UPDATE registry_leases SET state = 'staged', reserved_bytes = 0
+        WHERE upload_id = ${uploadId}`,
+    );
+  }
+
   /**
    * Fences every running upload of a deleted image. The reservation stays until the uploader
    * notices or its time is over, because its bytes are still being written.
@@ -177,7 +190,7 @@ export class LeaseRepository {
     const rows = await selectRows<{ upload_id: string; image_id: string }>(
       this.connection,
       sql`SELECT upload_id, image_id FROM registry_leases
-        WHERE finished_at IS NULL AND expires_at <= ${this.dialect.now}
+        WHERE finished_at IS NULL AND expires_at <= ${this.dialect.now} AND state <> 'staged'
         ORDER BY expires_at LIMIT ${sqlText(String(limit))}`,
     );
     return rows.map((row) => ({ uploadId: row.upload_id, imageId: row.image_id }));

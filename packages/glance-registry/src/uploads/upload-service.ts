@@ -6,6 +6,7 @@ import {
   type AbandonUpload,
   type BeginUpload,
   type BeginUploadResult,
+  type CommitStaging,
   type CommitUpload,
   type Identity,
   type ImageRecord,
@@ -20,11 +21,12 @@ import type { CallScope, TransactionRunner } from '../db/transaction';
 import { present, requireChangeable, requireFound } from '../images/image-rights';
 import type { LockedImage } from '../images/image-repository';
 import { checkMayChange, projectOf } from '../images/visibility';
+import { commitImportStep } from '../imports/import-steps';
 import { Accounts, countedBytes } from '../quota/accounts';
 import { checkBytes } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import { claimUpload } from './claim-upload';
-import { endLease } from './end-lease';
+import { endLease, isOfImport } from './end-lease';
 import { STATUS_UNDER_LEASE, type Lease } from './lease-repository';
 
 /**
@@ -48,8 +50,10 @@ export class UploadService {
       const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
       const { id, owner, status } = image.row;
       if (status !== 'queued') throw notUploadable(image);
-      const lease = await claimUpload(repositories, id, owner, upload);
-      if (!(await images.transition(id, ['queued'], 'saving', { when: NOT_DELETED }))) {
+      const kind = upload.stage === true ? 'stage' : 'upload';
+      const lease = await claimUpload(repositories, id, owner, upload, kind);
+      const wanted = STATUS_UNDER_LEASE[kind];
+      if (!(await images.transition(id, ['queued'], wanted, { when: NOT_DELETED }))) {
         throw notUploadable(image);
       }
       // Whoever sends the data has said that it does not come from elsewhere.
@@ -107,6 +111,16 @@ export class UploadService {
       if (lease.state !== 'live' || !lease.inTime) throw fenced(imageId, uploadId);
       const accounts = await Accounts.open(usage, [lease.owner, row.owner]);
       checkLeaseQuota(accounts, lease, commit.sizeBytes, commit.limits);
+      if (isOfImport(lease)) {
+        const activated = await commitImportStep(repositories, accounts, image, lease, commit);
+        if (activated === undefined) throw fenced(imageId, uploadId);
+        await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
+        const record = requireFound(await images.find(row.id));
+        await outbox.add(activated ? 'image.activate' : 'image.update', record);
+        failPoint('commit-begun');
+        return present(record, identity);
+      }
+      if (lease.kind === 'stage') throw fenced(imageId, uploadId);
       // The one statement that decides: this image, still waiting, under this very upload.
       const activated = await images.transition(
         row.id,
@@ -141,10 +155,38 @@ export class UploadService {
     return committed;
   }
 
+  /** The data is in a staging area; the image waits for its import (api-v2 sheet §8.2). */
+  async stage(
+    imageId: string,
+    uploadId: string,
+    staged: CommitStaging,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<ImageRecord> {
+    return await this.transactions.write(scope, async (repositories) => {
+      const { images, leases, staging } = repositories;
+      const image = await images.lock(imageId, identity);
+      const lease = await leases.lock(imageId, uploadId);
+      if (!image || !lease) throw unknownUpload(imageId, uploadId);
+      checkMayUse(lease, image.row, identity);
+      if (image.row.deleted !== 0) throw deletedMeanwhile(image.row.id);
+      if (lease.state !== 'staged') {
+        if (lease.state !== 'live' || !lease.inTime) throw fenced(imageId, uploadId);
+        const columns = { size: staged.sizeBytes };
+        if (!(await images.update(imageId, columns, ['uploading'])))
+          throw fenced(imageId, uploadId);
+        await leases.markStaged(uploadId);
+        await staging.put(imageId, uploadId, staged);
+        await staging.touchArea(staged.areaId, staged.node);
+      }
+      return present(requireFound(await images.find(imageId)), identity);
+    });
+  }
+
   async abandon(
     imageId: string,
     uploadId: string,
-    { reason, locationUrl, copy }: AbandonUpload,
+    { reason, locationUrl, ...how }: AbandonUpload,
     identity: Identity,
     scope: CallScope,
   ): Promise<AbandonResult> {
@@ -154,9 +196,13 @@ export class UploadService {
       const lease = await leases.lock(imageId, uploadId);
       if (!lease) throw unknownUpload(imageId, uploadId);
       checkMayUse(lease, image?.row, identity);
-      if (!lease.finished) await endLease(repositories, image, lease, 'abandoned', copy);
+      const isStaged = lease.state === 'staged';
+      if (!lease.finished && !isStaged) {
+        await endLease(repositories, image, lease, 'abandoned', how);
+      }
       const blobRemovable =
         locationUrl !== null &&
+        !isStaged &&
         !(await locations.isInUse(locationUrl)) &&
         !(await leases.hasOtherLive(imageId, uploadId));
       return {

@@ -3,6 +3,7 @@ import {
   abandonUploadSchema,
   beginUploadSchema,
   checkAgainst,
+  commitStagingSchema,
   commitUploadSchema,
   isCanonicalUuid,
   uploadHeartbeatSchema,
@@ -52,6 +53,16 @@ export function uploadsRouter(service: UploadService): Router {
       const { imageId, uploadId } = req.params;
       const commit = checkAgainst(commitUploadSchema, req.body);
       res.json({ image: await service.commit(imageId, uploadId, commit, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/:imageId/uploads/:uploadId/stage')
+    .post(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const { imageId, uploadId } = req.params;
+      const staged = checkAgainst(commitStagingSchema, req.body);
+      res.json({ image: await service.stage(imageId, uploadId, staged, identity, scope) });
     })
     .all(methodNotAllowed);
 

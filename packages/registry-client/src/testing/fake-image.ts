@@ -1,3 +1,4 @@
+import type { FakeImport, FakeStaged } from './fake-imports';
 import {
   DomainError,
   imageNotFound,
@@ -20,6 +21,8 @@ export interface FakeImage {
   uploadId: string | null;
   /** The copy or check that was promised and has not ended. */
   copy: FakeCopy | null;
+  import: FakeImport | null;
+  staged: FakeStaged | null;
   /** Taken away while the image stays; the data is still to be removed. */
   removals: { location: ImageLocation; begunAt: string }[];
   /** What deletion took away and what a revert brings back. */

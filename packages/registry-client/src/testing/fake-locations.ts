@@ -69,6 +69,8 @@ export function endFakeRemoval(
   outcome: 'gone' | 'refused',
 ): boolean {
   if (!image || image.record.deleted) return false;
+  const { status } = image.record;
+  if (outcome === 'refused' && status !== 'active' && status !== 'deactivated') return false;
   const index = image.removals.findIndex(({ location }) => location.id === locationId);
   const [removal] = index === -1 ? [] : image.removals.splice(index, 1);
   if (!removal) return false;

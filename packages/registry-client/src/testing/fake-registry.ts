@@ -3,11 +3,14 @@ import {
   abandonUploadSchema,
   addMemberSchema,
   beginDeletionSchema,
+  beginImportSchema,
   beginUploadSchema,
   checkAgainst,
   checkMemberId,
   claimCopySchema,
+  claimImportSchema,
   claimSweepSchema,
+  commitStagingSchema,
   commitUploadSchema,
   CONTRACT_VERSION,
   createImageSchema,
@@ -24,17 +27,22 @@ import {
   setImageStatusSchema,
   setMemberStatusSchema,
   toWireTime,
+  taskListQuerySchema,
   updateImageSchema,
   uploadHeartbeatSchema,
   type AbandonResult,
   type AbandonUpload,
   type AddMember,
   type BeginDeletion,
+  type BeginImport,
   type BeginUpload,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimImport,
   type ClaimSweep,
   type ClaimedCopy,
+  type ClaimedImport,
+  type CommitStaging,
   type CommitUpload,
   type ContractInfo,
   type CreateImageRequest,
@@ -46,6 +54,7 @@ import {
   type ImageListQuery,
   type ImageMember,
   type ImageRecord,
+  type ImageStatus,
   type JudgeBlobs,
   type ListRemovals,
   type LocationRemoval,
@@ -58,6 +67,8 @@ import {
   type SetImageStatus,
   type SetMemberStatus,
   type SharedImage,
+  type TaskListQuery,
+  type TaskRecord,
   type UnownedBlob,
   type UpdateImageRequest,
   type UploadHeartbeat,
@@ -74,6 +85,7 @@ import {
   wasVisibleTo,
   type FakeImage,
 } from './fake-image';
+import { listFakeTasks, visibleTasks } from './fake-tasks';
 import { listFakeImages } from './fake-image-list';
 import {
   allowedFields,
@@ -111,6 +123,7 @@ import {
   fakeUsageOf,
 } from './fake-limits';
 import { FakeBlobs } from './fake-blobs';
+import { FakeImports, fakeSourceOf, waitingTarget } from './fake-imports';
 import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
 
@@ -122,6 +135,7 @@ export class FakeRegistry implements Registry {
   private readonly images = new Map<string, FakeImage>();
   private readonly uploads = new Map<string, FakeUpload>();
   private readonly blobs = new FakeBlobs();
+  private readonly imports = new FakeImports(() => this.now());
   private readonly sweeps = new Map<string, number>();
   private nextLocationId = 1;
   private clockOffsetMs = 0;
@@ -200,6 +214,8 @@ export class FakeRegistry implements Registry {
       members: new Map(),
       uploadId: null,
       copy: null,
+      import: null,
+      staged: null,
       removals: [],
       beforeDeletion: null,
     };
@@ -303,7 +319,7 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     const begin = checkAgainst(beginUploadSchema, request);
     const image = this.changeable(imageId, context.identity);
-    const lease = this.claim(image, begin);
+    const lease = this.claim(image, begin, begin.stage === true ? 'stage' : 'upload');
     image.copy = null;
     return { image: present(image.record, context.identity), lease };
   }
@@ -345,10 +361,16 @@ export class FakeRegistry implements Registry {
     }
     if (upload.state === 'committed') return present(record, context.identity);
     if (upload.state !== 'live' || image.uploadId !== uploadId) throw fenced(upload);
+    if (upload.kind === 'stage') throw fenced(upload);
     this.checkQuota({ ...upload, limits }, result.sizeBytes);
-    transition(image, 'active');
-    Object.assign(record, result);
-    record.locations.push({ id: this.nextLocationId++, ...location, status: 'active' });
+    const id = this.nextLocationId++;
+    const isOfImport = upload.kind === 'import' || upload.kind === 'image_copy';
+    if (upload.kind === 'image_copy' && record.checksum !== result.checksum) {
+      throw new DomainError('data_mismatch', 'The copied data is not the data of the image');
+    }
+    if (!isOfImport || this.imports.commitStep(image, id)) transition(image, 'active');
+    if (upload.kind !== 'image_copy') Object.assign(record, result);
+    record.locations.push({ id, ...location, status: 'active' });
     record.updatedAt = this.now();
     upload.state = 'committed';
     image.copy = null;
@@ -363,13 +385,14 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<AbandonResult> {
     await this.enter(context);
-    const { locationUrl, copy } = checkAgainst(abandonUploadSchema, request);
+    const { locationUrl, ...how } = checkAgainst(abandonUploadSchema, request);
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
-    this.end(upload, 'abandoned', copy);
+    this.end(upload, 'abandoned', how);
     return {
       state: upload.state,
       imageStatus: image.record.status,
-      blobRemovable: locationUrl !== null && this.isRemovable(locationUrl, upload),
+      blobRemovable:
+        upload.state !== 'staged' && locationUrl !== null && this.isRemovable(locationUrl, upload),
     };
   }
 
@@ -382,6 +405,111 @@ export class FakeRegistry implements Registry {
       state: upload.state,
       image: present(image.record, context.identity),
     };
+  }
+
+  async commitStaging(
+    imageId: string,
+    uploadId: string,
+    request: CommitStaging,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    await this.enter(context);
+    const {
+      node: _node,
+      hashAlgorithm,
+      hashValue,
+      ...staged
+    } = checkAgainst(commitStagingSchema, request);
+    const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
+    const { record } = image;
+    if (record.deleted) {
+      throw new DomainError('image_deleted', `Image ${imageId} was deleted during its upload.`, {
+        details: { imageId },
+      });
+    }
+    if (upload.state !== 'staged') {
+      if (upload.state !== 'live' || upload.kind !== 'stage') throw fenced(upload);
+      upload.state = 'staged';
+      record.sizeBytes = staged.sizeBytes;
+      record.updatedAt = this.now();
+      image.staged = { ...staged, uploadId, hash: { algorithm: hashAlgorithm, value: hashValue } };
+    }
+    return present(record, context.identity);
+  }
+
+  async beginImport(
+    imageId: string,
+    request: BeginImport,
+    context: CallContext,
+  ): Promise<TaskRecord> {
+    await this.enter(context);
+    const checked = structuredClone(checkAgainst(beginImportSchema, request));
+    const image = this.changeable(imageId, context.identity);
+    const { owner } = image.record;
+    const { limits, method } = checked;
+    this.checkQuota({ uploadId: '', owner, quotaBytes: null, limits }, 0);
+    if (method !== 'glance-direct') {
+      checkFakeStaged(owner, 0, limits, this.images.values());
+      checkFakeUploading(owner, limits, this.allBut(imageId));
+    }
+    const task = this.imports.begin(image, checked);
+    image.record.updatedAt = this.now();
+    return task;
+  }
+
+  async claimImport(request: ClaimImport, context: CallContext): Promise<ClaimedImport | null> {
+    await this.enter(context);
+    const claim = checkAgainst(claimImportSchema, request);
+    checkIsService(context.identity);
+    for (const image of this.images.values()) {
+      const job = image.import;
+      const isWanted = claim.imageId === undefined || claim.imageId === image.record.id;
+      if (!job || !isWanted || (job.areaId !== null && job.areaId !== claim.stagingAreaId))
+        continue;
+      if (job.uploadId !== null && this.uploads.get(job.uploadId)?.state === 'live') continue;
+      job.attempts += 1;
+      job.isLastAttempt = job.attempts >= claim.maxAttempts;
+      job.uploadId = claim.uploadId;
+      const source = fakeSourceOf(job);
+      const begin = { ...claim, failureStatus: 'queued', expectedSizeBytes: null } as const;
+      const kind = image.record.status === 'importing' ? 'import' : 'image_copy';
+      const lease = this.claim(image, begin, kind);
+      const task = this.imports.tasks.get(job.request.taskId);
+      if (!task) throw new Error('an import has no task');
+      task.status = 'processing';
+      return structuredClone({
+        task,
+        image: present(image.record, context.identity),
+        lease,
+        storeId: waitingTarget(job),
+        source,
+        staged: source === 'staged' ? image.staged : null,
+        attempt: job.attempts,
+      });
+    }
+    return null;
+  }
+
+  async listTasks(query: TaskListQuery, context: CallContext): Promise<TaskRecord[]> {
+    await this.enter(context);
+    const checked = checkAgainst(taskListQuerySchema, query);
+    return listFakeTasks(this.imports.tasks.values(), checked, context.identity);
+  }
+
+  async listImageTasks(imageId: string, context: CallContext): Promise<TaskRecord[]> {
+    await this.enter(context);
+    return visibleTasks(this.imports.tasks.values(), context.identity).filter(
+      (task) => task.imageId === imageId,
+    );
+  }
+
+  async getTask(taskId: string, context: CallContext): Promise<TaskRecord> {
+    await this.enter(context);
+    const [task] = visibleTasks(this.imports.tasks.values(), context.identity).filter(
+      ({ id }) => id === taskId,
+    );
+    if (!task) throw new DomainError('not_found', `No task found with ID ${taskId}`);
+    return task;
   }
 
   async claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null> {
@@ -412,11 +540,12 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     checkIsService(context.identity);
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
-    if (upload.kind === 'upload') {
+    if (upload.kind === 'upload' || upload.kind === 'stage') {
       throw new DomainError('not_found', `Image ${imageId} has no copy ${uploadId}.`);
     }
-    if (upload.state !== 'live' || image.copy === null) throw fenced(upload);
-    return image.copy.request.sourceUrl;
+    const url = image.import?.request.sourceUrl ?? image.copy?.request.sourceUrl;
+    if (upload.state !== 'live' || url === undefined) throw fenced(upload);
+    return url;
   }
 
   async listRemovals(query: ListRemovals, context: CallContext): Promise<LocationRemoval[]> {
@@ -462,9 +591,12 @@ export class FakeRegistry implements Registry {
       );
     }
     for (const upload of this.uploads.values()) {
-      if (upload.imageId === imageId && upload.state === 'live') upload.state = 'void';
+      if (upload.imageId !== imageId) continue;
+      if (upload.state === 'live') upload.state = 'void';
+      if (upload.state === 'staged') upload.state = 'abandoned';
     }
     image.copy = null;
+    this.imports.cancel(image);
     const before = structuredClone(record);
     const data = [...before.locations, ...image.removals.map(({ location }) => location)];
     const hasData = data.length > 0;
@@ -620,7 +752,11 @@ export class FakeRegistry implements Registry {
         : new DomainError('client_gone', 'The request was given up.', { cause: reason });
     }
     for (const upload of this.uploads.values()) {
-      if (upload.expiresAtMs <= this.nowMs()) this.end(upload, 'expired');
+      if (upload.state === 'staged') {
+        // Its import may have ended.
+        const isStaged = this.images.get(upload.imageId)?.staged?.uploadId === upload.uploadId;
+        if (!isStaged) upload.state = 'abandoned';
+      } else if (upload.expiresAtMs <= this.nowMs()) this.end(upload, 'expired');
     }
   }
 
@@ -707,7 +843,8 @@ export class FakeRegistry implements Registry {
     kind: FakeUpload['kind'] = 'upload',
   ): UploadLease {
     const { record } = image;
-    if (record.status !== 'queued') throw conflict(record.id);
+    const isOfImport = kind === 'import' || kind === 'image_copy';
+    if (record.status !== 'queued' && !isOfImport) throw conflict(record.id);
     const upload: FakeUpload = {
       uploadId: begin.uploadId,
       imageId: record.id,
@@ -715,21 +852,24 @@ export class FakeRegistry implements Registry {
       state: 'live',
       failureStatus: begin.failureStatus,
       owner: record.owner,
-      reservedBytes: begin.expectedSizeBytes ?? 0,
+      reservedBytes: kind === 'stage' ? 0 : (begin.expectedSizeBytes ?? 0),
       quotaBytes: begin.storageQuotaBytes,
       expiresAtMs: this.nowMs() + LEASE_SECONDS * 1_000,
     };
-    if (kind === 'upload') {
+    if (kind === 'upload' || kind === 'stage') {
       const { limits } = begin;
-      this.checkQuota({ ...upload, limits }, upload.reservedBytes);
-      checkFakeStaged(record.owner, upload.reservedBytes, limits, this.images.values());
+      if (kind === 'upload') this.checkQuota({ ...upload, limits }, upload.reservedBytes);
+      checkFakeStaged(record.owner, begin.expectedSizeBytes ?? 0, limits, this.images.values());
       checkFakeUploading(record.owner, limits, this.allBut(record.id));
     }
     if (this.uploads.has(begin.uploadId)) throw conflict(record.id);
     const uploads = [...this.uploads.values()];
     const firstAttempt =
       !uploads.some(({ imageId }) => imageId === record.id) && !this.blobs.knows(record.id);
-    transition(image, kind === 'check' ? 'importing' : 'saving');
+    if (!isOfImport) {
+      const underWay = { stage: 'uploading', check: 'importing', upload: 'saving', copy: 'saving' };
+      transition(image, underWay[kind] as ImageStatus);
+    }
     image.uploadId = begin.uploadId;
     record.updatedAt = this.now();
     this.uploads.set(begin.uploadId, upload);
@@ -740,7 +880,7 @@ export class FakeRegistry implements Registry {
   private end(
     upload: FakeUpload,
     state: 'abandoned' | 'expired',
-    copyEnd: AbandonUpload['copy'] = 'failed',
+    { copy: copyEnd = 'failed', message }: Pick<AbandonUpload, 'copy' | 'message'> = {},
   ): void {
     upload.reservedBytes = 0;
     if (upload.state !== 'live') return;
@@ -748,7 +888,12 @@ export class FakeRegistry implements Registry {
     const image = this.images.get(upload.imageId);
     if (image?.uploadId !== upload.uploadId) return;
     image.record.updatedAt = this.now();
-    if (upload.kind === 'upload' || image.copy === null) {
+    if (upload.kind === 'import' || upload.kind === 'image_copy') {
+      image.uploadId = null;
+      this.imports.failStep(image, state, copyEnd, message);
+      return;
+    }
+    if (upload.kind === 'upload' || upload.kind === 'stage' || image.copy === null) {
       transition(image, upload.failureStatus);
       return;
     }

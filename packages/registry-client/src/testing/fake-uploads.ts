@@ -14,7 +14,7 @@ export const HEARTBEAT_SECONDS = 15;
 export interface FakeUpload {
   uploadId: string;
   imageId: string;
-  kind: 'upload' | 'copy' | 'check';
+  kind: 'upload' | 'stage' | 'copy' | 'check' | 'import' | 'image_copy';
   state: UploadState;
   failureStatus: BeginUpload['failureStatus'];
   owner: string | null;

@@ -16,6 +16,8 @@ import { listOrderCases } from './contract/list-order-cases';
 import { listScopeCases } from './contract/list-scope-cases';
 import { locationCases } from './contract/location-cases';
 import { memberCases } from './contract/member-cases';
+import { importCases } from './contract/import-cases';
+import { importEndCases } from './contract/import-end-cases';
 import { limitCases } from './contract/limit-cases';
 import { quotaCases } from './contract/quota-cases';
 import { sharedImageCases } from './contract/shared-image-cases';
@@ -59,6 +61,8 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('external data', () => externalDataCases(newWorld));
     describe('copies', () => copyCases(newWorld));
     describe('checks of locations', () => checkCases(newWorld));
+    describe('imports', () => importCases(newWorld));
+    describe('ends of imports', () => importEndCases(newWorld));
     describe('changing locations', () => locationCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
     describe('limits of a project', () => limitCases(newWorld));

@@ -31,6 +31,8 @@ export interface OutboundRules {
   ca?: Buffer | undefined;
   /** How names become addresses; the system's way unless set. */
   resolve?: (host: string) => Promise<LookupAddress[]>;
+  /** What else is asked of every URL, of redirects too; nothing unless set. */
+  permits?: ((url: URL) => boolean) | undefined;
 }
 
 const MAX_REDIRECTS = 3;
@@ -84,6 +86,7 @@ export class OutboundFetcher {
     { headers, signal }: OutboundRequest,
   ): Promise<IncomingMessage> {
     signal?.throwIfAborted();
+    if (this.rules.permits?.(url) === false) throw sourceRefused(`${url.host} is not allowed`);
     const addresses = await this.permittedAddresses(url);
     signal?.throwIfAborted();
     const request = (url.protocol === 'https:' ? https : http).request({

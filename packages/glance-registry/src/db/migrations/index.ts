@@ -6,6 +6,7 @@ import { orphans } from './20261121000220-orphans';
 import { idOrderIndexes } from './20261121000230-id-order-indexes';
 import { copyChecks } from './20261121000240-copy-checks';
 import { removals } from './20261121000250-removals';
+import { imports } from './20261121000260-imports';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
 import type { Migration } from './migration';
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   idOrderIndexes,
   copyChecks,
   removals,
+  imports,
   locationStoreKey,
   contractHead,
 ];

@@ -134,6 +134,64 @@ export const REMOVALS_TABLE: TableDefinition = {
   indexes: [index('registry_removals_image', 'image_id')],
 };
 
+/** Imports that run or wait, and the data that clients have left for them. */
+export const IMPORT_TABLES: readonly TableDefinition[] = [
+  {
+    // One import of an image, from its acceptance to its end; what users see of it is its task.
+    name: 'registry_imports',
+    columns: [
+      varchar('image_id', 36, { binary: true }),
+      varchar('task_id', 36, { binary: true }),
+      varchar('method', 32),
+      // It may carry credentials; the row lives no longer than the import.
+      column('source_url', 'mediumtext', NULLABLE),
+      // The only staging area that the data can be read from; null once any process can go on.
+      varchar('area_id', 36, { ...NULLABLE, binary: true }),
+      // JSON: each store with its state, and the location that it got.
+      column('targets', 'mediumtext'),
+      column('all_must_succeed', 'boolean'),
+      column('stores_are_named', 'boolean'),
+      // The attempt that runs, or ran last.
+      varchar('upload_id', 36, { ...NULLABLE, binary: true }),
+      column('attempts', 'int'),
+      column('is_last_attempt', 'boolean'),
+      column('time_to_live_hours', 'int'),
+      column('created_at', 'datetime'),
+    ],
+    primaryKey: ['image_id'],
+    indexes: [
+      unique('registry_imports_task', 'task_id'),
+      index('registry_imports_created', 'created_at'),
+    ],
+  },
+  {
+    // Data in a staging area, until its import has ended.
+    name: 'registry_staged',
+    columns: [
+      varchar('image_id', 36, { binary: true }),
+      varchar('upload_id', 36, { binary: true }),
+      varchar('area_id', 36, { binary: true }),
+      column('url', 'mediumtext'),
+      column('size_bytes', 'bigint'),
+      varchar('checksum', 32),
+      varchar('hash_algorithm', 64),
+      varchar('hash_value', 128),
+      column('created_at', 'datetime'),
+    ],
+    primaryKey: ['image_id'],
+  },
+  {
+    // Staging areas, and when a process that reads one was last heard of.
+    name: 'registry_staging_areas',
+    columns: [
+      varchar('area_id', 36, { binary: true }),
+      varchar('node', 255),
+      column('seen_at', 'datetime'),
+    ],
+    primaryKey: ['area_id'],
+  },
+];
+
 /** What the search for blobs without image remembers, and when it was last begun. */
 export const ORPHAN_TABLES: readonly TableDefinition[] = [
   {

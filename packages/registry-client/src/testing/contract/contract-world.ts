@@ -3,7 +3,9 @@ import { expect } from '@jest/globals';
 import {
   ANONYMOUS,
   SERVICE_IDENTITY,
+  type BeginImport,
   type BeginUpload,
+  type CommitStaging,
   type CommitUpload,
   type ErrorCode,
   type Identity,
@@ -86,6 +88,38 @@ export class ContractWorld {
       checksum: '5d41402abc4b2a76b9719d911017c592',
       hashAlgorithm: 'sha512',
       hashValue: '9b'.repeat(64),
+      ...overrides,
+    };
+  }
+
+  /** What a staging area of this world got. */
+  stagedData(overrides: Partial<CommitStaging> = {}): CommitStaging {
+    return {
+      areaId: randomUUID(),
+      node: 'contract-suite:1',
+      url: `file:///staging/${randomUUID()}`,
+      sizeBytes: 5,
+      checksum: '5d41402abc4b2a76b9719d911017c592',
+      hashAlgorithm: 'sha512',
+      hashValue: '9b'.repeat(64),
+      ...overrides,
+    };
+  }
+
+  importRequest(overrides: Partial<BeginImport> = {}): BeginImport {
+    const method = overrides.method ?? 'web-download';
+    return {
+      taskId: randomUUID(),
+      owner: this.project,
+      userId: `user-${this.mark}`,
+      requestId: null,
+      input: { image_id: 'x' },
+      timeToLiveHours: 48,
+      method,
+      ...(method === 'web-download' ? { sourceUrl: 'https://host.example/disk' } : {}),
+      storeIds: ['one'],
+      storesAreNamed: true,
+      allStoresMustSucceed: true,
       ...overrides,
     };
   }

@@ -18,6 +18,10 @@ type OtherCall =
   | 'listImages'
   | 'createImage'
   | 'claimCopy'
+  | 'claimImport'
+  | 'listTasks'
+  | 'listImageTasks'
+  | 'getTask'
   | 'listRemovals'
   | 'listSharedImages'
   | 'judgeBlobs'
@@ -50,6 +54,10 @@ const CALLS: Record<Exclude<keyof Registry, OtherCall>, Call> = {
     registry.heartbeat(id, uploadId, { bytesReceived: 1 }, caller),
   commitUpload: (world, { id, uploadId }, caller) =>
     world.registry.commitUpload(id, uploadId, world.commitRequest(), caller),
+  commitStaging: (world, { id, uploadId }, caller) =>
+    world.registry.commitStaging(id, uploadId, world.stagedData(), caller),
+  beginImport: (world, { id }, caller) =>
+    world.registry.beginImport(id, world.importRequest(), caller),
   abandonUpload: ({ registry }, { id, uploadId }, caller) =>
     registry.abandonUpload(id, uploadId, { reason: 'mine now', locationUrl: null }, caller),
   getUpload: ({ registry }, { id, uploadId }, caller) => registry.getUpload(id, uploadId, caller),

@@ -78,6 +78,8 @@ export interface HttpSettings {
   connectMs: number;
   firstByteMs: number;
   idleMs: number;
+  /** As in OutboundRules. */
+  permits?: ((url: URL) => boolean) | undefined;
   /** Milliseconds before each attempt to go on with data that broke off; the driver's own unless set. */
   resumeAfterMs?: readonly number[] | undefined;
 }

@@ -1,0 +1,231 @@
+import { setMaxListeners } from 'node:events';
+import { randomUUID } from 'node:crypto';
+import {
+  DomainError,
+  SERVICE_IDENTITY,
+  describeError,
+  failPoint,
+  isDomainError,
+  type AbandonUpload,
+  type ClaimedImport,
+} from '@glance/common';
+import type { CallContext, Registry } from '@glance/registry-client';
+import { newRequestId, type Logger } from '@glance/service-kit';
+import type { BlobStream, InstrumentedStore, StoreSet } from '@glance/stores';
+import { openImageData } from '../images/open-image-data';
+import { removeTakenLocations } from '../images/remove-locations';
+import type { ImageUploader } from '../images/upload-image';
+import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
+import { ExternalBody } from '../transfer/external-body';
+import type { StagingArea } from './staging-area';
+
+export interface ImporterOptions {
+  registry: Registry;
+  stores: StoreSet;
+  staging: StagingArea;
+  /** Reads the URLs of web-download. */
+  web: InstrumentedStore;
+  uploader: ImageUploader;
+  logger: Logger;
+  /** Names this process in leases. */
+  node: string;
+  storageQuotaBytes: number | null;
+  limits: LimitSource;
+  /** Imports at a time in this process. */
+  concurrency: number;
+  maxAttempts: number;
+  /** For one store of an import as a whole. */
+  timeoutMs: number;
+}
+
+/**
+ * Carries out imports, one store after the other (tasks sheet §7, reliability sheet §4, I2–I6).
+ * Each step is claimed under the lease of an upload and is the service's own work: when this
+ * process dies the lease ends, and any process that can read the data claims the step again. The
+ * first store is filled from where the data comes from, the others from the first.
+ */
+export class ImageImporter {
+  private readonly workers = new Set<Promise<void>>();
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly options: ImporterOptions) {
+    // Every worker listens.
+    setMaxListeners(0, this.stopping.signal);
+  }
+
+  /** Begins an import just accepted. Without room here it waits for whoever looks for work next. */
+  begin(imageId: string): void {
+    this.startWorker(imageId);
+  }
+
+  /** Looks for imports that nobody carries out. They go on after this returns. */
+  sweep(): Promise<void> {
+    this.startWorker();
+    return Promise.resolve();
+  }
+
+  /** Hands back what runs, so that others can go on with it at once. */
+  async close(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all(this.workers);
+  }
+
+  private startWorker(imageId?: string): void {
+    if (this.stopping.signal.aborted || this.workers.size >= this.options.concurrency) return;
+    const worker = this.work(imageId).catch((error: unknown) => {
+      this.options.logger.warn('Imports could not be claimed; the next search tries again', {
+        error: describeError(error),
+      });
+    });
+    this.workers.add(worker);
+    void worker.then(() => this.workers.delete(worker));
+  }
+
+  private async work(imageId?: string): Promise<void> {
+    for (let wanted = imageId; !this.stopping.signal.aborted;) {
+      const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+      const claimed = await this.claim(wanted, context);
+      if (!claimed) {
+        if (wanted === undefined) return;
+        wanted = undefined;
+        continue;
+      }
+      // There may be more to do than one worker does.
+      this.startWorker();
+      // The same import has its next store filled first.
+      wanted = claimed.image.id;
+      await this.fillStore(claimed, context);
+    }
+  }
+
+  private async claim(imageId: string | undefined, context: CallContext) {
+    const { registry, node, storageQuotaBytes, maxAttempts, staging } = this.options;
+    const area = await staging.openIfThere().catch(() => undefined);
+    return await registry.claimImport(
+      {
+        ...(imageId === undefined ? {} : { imageId }),
+        stagingAreaId: area?.id ?? null,
+        uploadId: randomUUID(),
+        node,
+        storageQuotaBytes,
+        maxAttempts,
+      },
+      context,
+    );
+  }
+
+  private async fillStore(claimed: ClaimedImport, context: CallContext): Promise<void> {
+    const { logger, uploader, stores, limits, timeoutMs } = this.options;
+    const { image, lease, storeId, source, staged, task, attempt } = claimed;
+    const about = {
+      image: image.id,
+      task: task.id,
+      store: storeId,
+      upload: lease.uploadId,
+      attempt,
+    };
+    const expected =
+      source === 'image'
+        ? { sizeBytes: image.sizeBytes ?? undefined, md5: image.checksum ?? undefined }
+        : { sizeBytes: staged?.sizeBytes, md5: staged?.checksum };
+    try {
+      const filled = await uploader.transfer(
+        {
+          image,
+          destination: () => stores.get(storeId),
+          body: () => new ExternalBody((signal) => this.open(claimed, context, signal), timeoutMs),
+          ...expected,
+          hash: staged?.hash,
+          announcedBytes: expected.sizeBytes,
+          reserves: 'as it comes',
+          limits: async () => (await imageLimits(limits, image.owner)).limits,
+          isLimited: limits !== NO_LIMITS,
+          isInspected: source === 'image',
+          context,
+          signal: this.stopping.signal,
+          copyEnd,
+          failureText,
+        },
+        lease,
+      );
+      failPoint('I5');
+      logger.info('An import has filled a store', { ...about, bytes: filled.sizeBytes });
+    } catch (error) {
+      logger.info(`An import could not fill a store: ${describeError(error)}`, about);
+      await this.removeWhatIsLeft(image.id, context);
+    }
+    await this.removeStaged(claimed, context);
+  }
+
+  private async open(
+    { image, lease, source, staged }: ClaimedImport,
+    context: CallContext,
+    signal: AbortSignal,
+  ): Promise<{ stream: BlobStream }> {
+    const { registry, stores, staging, web, logger } = this.options;
+    failPoint('I2');
+    if (source === 'image') {
+      const { chunks } = await openImageData(image, { stores, logger });
+      const stream = chunks[Symbol.asyncIterator]() as BlobStream;
+      return { stream };
+    }
+    if (source === 'staged') {
+      if (!staged) throw new Error('a claim of staged data does not say where it is');
+      const area = await staging.open();
+      return await area.store.get(staged.url, { signal });
+    }
+    const url = await registry.getCopySource(image.id, lease.uploadId, { ...context, signal });
+    try {
+      return await web.get(url, { signal });
+    } catch (error) {
+      if (isDomainError(error, 'store_source_refused')) throw error;
+      // One text, so that nobody learns what is at an address (OSSN-0078).
+      const text = 'The data cannot be read from the URL of the import';
+      throw new DomainError('store_source_unusable', text, { cause: error });
+    }
+  }
+
+  /** A failed import takes back what its other stores got; a sweep finishes what fails here. */
+  private async removeWhatIsLeft(imageId: string, context: CallContext): Promise<void> {
+    const { registry, stores, logger } = this.options;
+    await removeTakenLocations(imageId, { registry, stores, logger }, context.requestId).catch(
+      (error: unknown) => {
+        logger.warn('A store keeps what a failed import left there; a sweep tries again', {
+          image: imageId,
+          error: describeError(error),
+        });
+      },
+    );
+  }
+
+  /** I6: data that was staged goes when its import has ended; a sweep finds what stays. */
+  private async removeStaged(
+    { image, staged }: ClaimedImport,
+    context: CallContext,
+  ): Promise<void> {
+    if (!staged) return;
+    const { registry, staging, logger } = this.options;
+    const { uploadId } = staged;
+    try {
+      const { state } = await registry.getUpload(image.id, uploadId, context);
+      if (state === 'staged') return;
+      const area = await staging.open();
+      await area.store.removeUnfinished({ imageId: image.id, uploadId }, 'abandoned');
+    } catch (error) {
+      logger.warn('Staged data could not be removed; a sweep tries again', {
+        image: image.id,
+        upload: uploadId,
+        error: describeError(error),
+      });
+    }
+  }
+}
+
+function copyEnd(error: unknown): NonNullable<AbandonUpload['copy']> {
+  return isDomainError(error, 'shutting_down') ? 'handed_back' : 'failed_for_good';
+}
+
+/** What users may know of a failure. */
+function failureText(error: unknown): string {
+  return error instanceof DomainError ? error.message : 'Task failed due to Internal Error';
+}

@@ -1,0 +1,102 @@
+import { integerOption, listOption, secondsOption, textOption } from '@glance/service-kit';
+import { IMPORT_METHODS } from '@glance/common';
+
+/** Options of `[DEFAULT]` about imports. */
+export const IMPORT_DEFAULTS = {
+  enabled_import_methods: listOption({
+    help: `Ways in which images may be imported, of: ${IMPORT_METHODS.join(', ')}. Others are left out with a warning. With web-download users name web servers that this service reads, as [import_filtering_opts] and the http_store_ options of [glance_store] let them; addresses that are not public are refused unless these name them.`,
+    default: [...IMPORT_METHODS],
+  }),
+  node_staging_uri: textOption({
+    help: 'Directory, as file:///PATH, where glance-direct keeps what clients have staged until it is imported. It is made when it is needed, for this service alone. Nodes that share it can import what any of them took; otherwise the node that took it does. With enabled_backends, [os_glance_staging_store] filesystem_store_datadir is meant.',
+    default: 'file:///var/lib/glance/staging/',
+    pattern: { regex: /^file:\/\/\/[^\s]*$/, description: 'a URL as file:///PATH' },
+  }),
+  worker_self_reference_url: textOption({
+    help: 'Not needed: what a node has staged is imported by that node, whichever is asked.',
+  }),
+};
+
+const RESERVED_STORE = {
+  filesystem_store_datadir: textOption({
+    help: 'With enabled_backends, the directory of node_staging_uri.',
+    default: '/var/lib/glance/os_glance_staging_store',
+  }),
+};
+
+const list = (help: string, values: readonly string[] = []) =>
+  listOption({ help, default: [...values] });
+
+/** The sections about imports and tasks, under upstream's names; `[import]` is our own. */
+export const IMPORT_SECTIONS = {
+  os_glance_staging_store: RESERVED_STORE,
+  os_glance_tasks_store: {
+    filesystem_store_datadir: textOption({
+      help: 'Not needed: nothing is kept there.',
+      default: '/var/lib/glance/os_glance_tasks_store',
+    }),
+  },
+  task: {
+    task_time_to_live: integerOption({
+      help: 'Hours for which a task is shown once it has ended.',
+      default: 48,
+      max: 87_840,
+    }),
+    task_executor: textOption({ help: 'Not needed: there is one.' }),
+    work_dir: textOption({ help: 'Not needed: nothing is kept there.' }),
+  },
+  import_filtering_opts: {
+    allowed_schemes: list('Schemes of web-download.', ['http', 'https']),
+    disallowed_schemes: list('Schemes it may not have; without effect beside allowed_schemes.'),
+    allowed_hosts: list(
+      'Hosts that web-download may read, whole names or addresses; all public ones when empty.',
+    ),
+    disallowed_hosts: list('Hosts it may not read; without effect beside allowed_hosts.'),
+    allowed_ports: list('Ports of web-download, when the URL names one.', ['80', '443']),
+    disallowed_ports: list('Ports it may not use; without effect beside allowed_ports.'),
+  },
+  image_import_opts: {
+    image_import_plugins: list(
+      'What is done to every imported image but copies: no_op, inject_image_metadata.',
+    ),
+  },
+  inject_metadata_properties: {
+    inject: list('Properties, as NAME:VALUE, that inject_image_metadata gives to imported images.'),
+    ignore_user_roles: list('Roles whose holders import without that.', ['admin']),
+  },
+  import: {
+    concurrency: integerOption({
+      help: 'Imports that one process carries out at a time; more wait.',
+      default: 4,
+      min: 1,
+      max: 64,
+    }),
+    attempts: integerOption({
+      help: 'Processes that may die while they fill a store before it counts as failed.',
+      default: 3,
+      min: 1,
+      max: 1000,
+    }),
+    poll_interval: secondsOption({
+      help: 'Seconds between two searches for imports that no process carries out. Less than 60: a staging area that nobody has read for 120 is taken for lost.',
+      default: 5,
+      min: 0.1,
+      max: 60,
+    }),
+    timeout: secondsOption({
+      help: 'Seconds that filling one store may take in all.',
+      default: 43_200,
+      min: 1,
+    }),
+  },
+};
+
+/** Upstream writes some of its lists in brackets. */
+export function bracketed(items: readonly string[]): string[] {
+  return items
+    .join(',')
+    .replace(/^\s*\[|\]\s*$/g, '')
+    .split(',')
+    .map((item) => item.trim().replace(/^(['"])(.*)\1$/, '$2'))
+    .filter((item) => item !== '');
+}

@@ -1,0 +1,209 @@
+import {
+  DomainError,
+  IMPORT_PROPERTIES,
+  importVerdict,
+  type AbandonUpload,
+  type CommitUpload,
+  type ImageStatus,
+} from '@glance/common';
+import type { LockedImage } from '../images/image-repository';
+import { countedBytes, type Accounts } from '../quota/accounts';
+import type { Repositories } from '../repositories';
+import type { Lease } from '../uploads/lease-repository';
+import { showProgress } from './import-progress';
+import type { Import, StoredTarget } from './import-repository';
+
+const WITH_DATA: readonly ImageStatus[] = ['active', 'deactivated'];
+
+/**
+ * One store of an import has been filled: its location is the image's, and the import goes on or
+ * has ended. Image and lease are locked.
+ * @param accounts with that of the image's owner
+ * @returns whether the image became active with it; undefined when the attempt is fenced
+ */
+export async function commitImportStep(
+  repositories: Repositories,
+  accounts: Accounts,
+  image: LockedImage,
+  lease: Lease,
+  commit: CommitUpload,
+): Promise<boolean | undefined> {
+  const { images, imports, locations, leases } = repositories;
+  const { row, storedLocations } = image;
+  const job = await imports.find(row.id);
+  if (job?.uploadId !== lease.uploadId) return undefined;
+  if (lease.kind === 'image_copy') checkSameData(image, commit);
+  const locationId = await locations.insert(row.id, commit.location);
+  const targets = withState(job, 'done', locationId);
+  const verdict = importVerdict(targets, job.allMustSucceed);
+  const columns = {
+    size: commit.sizeBytes,
+    virtual_size: commit.virtualSizeBytes,
+    checksum: commit.checksum,
+    os_hash_algo: commit.hashAlgorithm,
+    os_hash_value: commit.hashValue,
+  };
+  const activates = lease.kind === 'import' && (verdict === 'succeeded' || !job.allMustSucceed);
+  const changed = activates
+    ? await images.transition(row.id, ['importing'], 'active', { columns })
+    : lease.kind === 'import'
+      ? await images.update(row.id, columns, ['importing'])
+      : await images.update(row.id, {}, WITH_DATA);
+  if (!changed) return undefined;
+  await leases.finish(lease.uploadId, 'committed');
+  const stored = { status: row.status, size: commit.sizeBytes };
+  await accounts.add(row.owner, {
+    usedBytes: countedBytes(stored, storedLocations + 1) - countedBytes(row, storedLocations),
+  });
+  // From here on the data is the image's own: whoever can read its store can go on.
+  const advanced = { ...job, targets, areaId: null };
+  if (verdict === 'next') {
+    await imports.advance(advanced);
+    await showProgress(repositories, advanced);
+  } else {
+    await end(repositories, advanced, { status: 'success' });
+  }
+  return activates;
+}
+
+/**
+ * An attempt at a store has come to nothing. Image and lease are locked; the lease is still live.
+ * @returns by how much the bytes of the image's owner change
+ */
+export async function failImportStep(
+  repositories: Repositories,
+  image: LockedImage,
+  lease: Lease,
+  state: 'abandoned' | 'expired',
+  { copy: how = 'failed', message }: Pick<AbandonUpload, 'copy' | 'message'>,
+): Promise<number> {
+  const { imports } = repositories;
+  const job = await imports.find(image.row.id);
+  if (job?.uploadId !== lease.uploadId) return 0;
+  if (how === 'handed_back') {
+    await imports.handBack(job.imageId);
+    return 0;
+  }
+  // The next claim goes on where a dead process has stopped.
+  if (state === 'expired' && !job.isLastAttempt) return 0;
+  const reason =
+    message ??
+    (state === 'expired'
+      ? `The service ended ${job.attempts} times while it ran this import`
+      : 'Task failed due to Internal Error');
+  return await failTarget(repositories, image, job, reason);
+}
+
+/**
+ * Ends an import whose staged data nobody can read any more.
+ * @returns as failImportStep
+ */
+export async function failStranded(
+  repositories: Repositories,
+  image: LockedImage,
+  job: Import,
+): Promise<number> {
+  const node = job.areaId === null ? undefined : await repositories.staging.nodeOf(job.areaId);
+  const message = `The staged data is on ${node ?? 'a node that was never heard of'}, which does not answer`;
+  return await failTarget(repositories, image, job, message);
+}
+
+/** The image is being deleted: its import has failed, and what was staged is nobody's. */
+export async function cancelImport(repositories: Repositories, imageId: string): Promise<void> {
+  const job = await repositories.imports.find(imageId);
+  if (job) await end(repositories, job, { status: 'failure', message: 'The image was deleted' });
+  else await releaseStaged(repositories, imageId);
+}
+
+async function failTarget(
+  repositories: Repositories,
+  image: LockedImage,
+  job: Import,
+  message: string,
+): Promise<number> {
+  const failed = { ...job, targets: withState(job, 'failed') };
+  const verdict = importVerdict(failed.targets, job.allMustSucceed);
+  if (verdict === 'next') {
+    await repositories.imports.advance(failed);
+    await showProgress(repositories, failed);
+    return 0;
+  }
+  if (verdict === 'succeeded') {
+    await end(repositories, failed, { status: 'success' });
+    return 0;
+  }
+  return await rollBack(repositories, image, failed, message);
+}
+
+/** What other stores got is removed, and an image without data waits to be given some again. */
+async function rollBack(
+  repositories: Repositories,
+  { row, storedLocations }: LockedImage,
+  job: Import,
+  message: string,
+): Promise<number> {
+  const { images, locations, removals } = repositories;
+  for (const { locationId } of job.targets) {
+    if (locationId === undefined) continue;
+    await locations.markOnePendingDelete(locationId);
+    await removals.begin(row.id, locationId);
+  }
+  const targets = job.targets.map((target): StoredTarget =>
+    target.state === 'failed' ? target : { ...target, state: 'done' },
+  );
+  await end(repositories, { ...job, targets }, { status: 'failure', message });
+  if (row.status !== 'importing') return 0;
+  const columns = { checksum: null, os_hash_algo: null, os_hash_value: null };
+  await images.transition(row.id, ['importing'], 'queued', { columns });
+  return -countedBytes(row, storedLocations);
+}
+
+async function end(
+  repositories: Repositories,
+  job: Import,
+  outcome: { status: 'success' } | { status: 'failure'; message: string },
+): Promise<void> {
+  const { imports, tasks, properties } = repositories;
+  const { imageId, taskId, timeToLiveHours } = job;
+  await showProgress(repositories, job);
+  await properties.erase(imageId, IMPORT_PROPERTIES.task);
+  await releaseStaged(repositories, imageId);
+  await tasks.end(
+    taskId,
+    outcome.status === 'success'
+      ? { status: 'success', result: { image_id: imageId }, timeToLiveHours }
+      : { ...outcome, timeToLiveHours },
+  );
+  await imports.forget(imageId);
+}
+
+/** The sweeper of whoever reads the area removes data that is `abandoned`. */
+async function releaseStaged({ staging, leases }: Repositories, imageId: string): Promise<void> {
+  const staged = await staging.find(imageId);
+  if (!staged) return;
+  await leases.finish(staged.uploadId, 'abandoned');
+  await staging.forget(imageId);
+}
+
+/** The store whose turn it is, in another state. */
+function withState(
+  { targets }: Import,
+  state: StoredTarget['state'],
+  locationId?: number,
+): StoredTarget[] {
+  const turn = targets.findIndex((target) => target.state === 'waiting');
+  return targets.map((target, index) =>
+    index === turn
+      ? { ...target, state, ...(locationId === undefined ? {} : { locationId }) }
+      : target,
+  );
+}
+
+/** @throws DomainError `data_mismatch`: what was copied is not what the image has. */
+function checkSameData({ row }: LockedImage, commit: CommitUpload): void {
+  const isSame =
+    (row.size === null || Number(row.size) === commit.sizeBytes) &&
+    (row.checksum === null || row.checksum === commit.checksum);
+  if (isSame) return;
+  throw new DomainError('data_mismatch', 'The copied data is not the data of the image');
+}

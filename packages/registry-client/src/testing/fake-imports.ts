@@ -1,0 +1,206 @@
+import {
+  DomainError,
+  IMPORT_PROPERTIES,
+  importVerdict,
+  type BeginImport,
+  type ImageProperty,
+  type ImportTarget,
+  type StagedData,
+  type TaskRecord,
+} from '@glance/common';
+import { transition, type FakeImage } from './fake-image';
+
+const STATUS_FOR = {
+  'glance-direct': 'uploading',
+  'web-download': 'queued',
+  'copy-image': 'active',
+} as const;
+
+/** An import that was accepted and has not ended. */
+export interface FakeImport {
+  request: BeginImport;
+  targets: (ImportTarget & { locationId?: number })[];
+  areaId: string | null;
+  uploadId: string | null;
+  attempts: number;
+  isLastAttempt: boolean;
+}
+
+/** What the fake does about tasks and imports; the image is changed in place. */
+export class FakeImports {
+  readonly tasks = new Map<string, TaskRecord>();
+
+  constructor(private readonly now: () => string) {}
+
+  begin(image: FakeImage, request: BeginImport): TaskRecord {
+    const { record } = image;
+    const { method, taskId } = request;
+    if (image.import) throw conflict(record.id, 'Image has active task');
+    const lacksData = method === 'glance-direct' && image.staged === null;
+    if (record.status !== STATUS_FOR[method] || lacksData) {
+      throw conflict(record.id, `Image status is ${record.status}`);
+    }
+    if (this.tasks.has(taskId)) throw conflict(record.id, 'The task id was used before');
+    const now = this.now();
+    const task: TaskRecord = {
+      id: taskId,
+      type: 'api_image_import',
+      status: 'pending',
+      owner: request.owner,
+      input: request.input,
+      result: null,
+      message: '',
+      imageId: record.id,
+      requestId: request.requestId,
+      userId: request.userId,
+      expiresAt: null,
+      deleted: false,
+      createdAt: now,
+      updatedAt: now,
+      deletedAt: null,
+    };
+    this.tasks.set(taskId, task);
+    image.import = {
+      request,
+      targets: request.storeIds.map((storeId) => ({ storeId, state: 'waiting' })),
+      areaId: method === 'glance-direct' ? (image.staged?.areaId ?? null) : null,
+      uploadId: null,
+      attempts: 0,
+      isLastAttempt: false,
+    };
+    image.copy = null;
+    if (method !== 'copy-image') transition(image, 'importing');
+    this.show(image, image.import, [[IMPORT_PROPERTIES.task, taskId]]);
+    return structuredClone(task);
+  }
+
+  /** A store has got the data. @returns whether the image becomes active with it */
+  commitStep(image: FakeImage, locationId: number): boolean {
+    const job = requireImport(image);
+    mark(job, 'done', locationId);
+    const { allStoresMustSucceed } = job.request;
+    const verdict = importVerdict(job.targets, allStoresMustSucceed);
+    const activates =
+      image.record.status === 'importing' && (verdict === 'succeeded' || !allStoresMustSucceed);
+    if (verdict === 'next') this.advance(image, job);
+    else this.end(image, job, undefined);
+    return activates;
+  }
+
+  failStep(
+    image: FakeImage,
+    state: 'abandoned' | 'expired',
+    how: string,
+    message: string | undefined,
+  ): void {
+    const job = requireImport(image);
+    if (how === 'handed_back') {
+      job.attempts -= 1;
+      return;
+    }
+    if (state === 'expired' && !job.isLastAttempt) return;
+    const failure =
+      message ??
+      (state === 'expired'
+        ? `The service ended ${job.attempts} times while it ran this import`
+        : 'Task failed due to Internal Error');
+    mark(job, 'failed');
+    const verdict = importVerdict(job.targets, job.request.allStoresMustSucceed);
+    if (verdict === 'next') {
+      this.advance(image, job);
+      return;
+    }
+    if (verdict === 'succeeded') {
+      this.end(image, job, undefined);
+      return;
+    }
+    const { record } = image;
+    const mine = new Set(job.targets.map(({ locationId }) => locationId));
+    const begunAt = this.now();
+    for (const location of record.locations.filter(({ id }) => mine.has(id))) {
+      image.removals.push({ location: { ...location, status: 'pending_delete' }, begunAt });
+    }
+    record.locations = record.locations.filter(({ id }) => !mine.has(id));
+    for (const target of job.targets) if (target.state === 'waiting') target.state = 'done';
+    this.end(image, job, failure);
+    if (record.status !== 'importing') return;
+    transition(image, 'queued');
+    Object.assign(record, { checksum: null, hashAlgorithm: null, hashValue: null });
+  }
+
+  /** The image is being deleted. */
+  cancel(image: FakeImage): void {
+    if (image.import) this.end(image, image.import, 'The image was deleted');
+    image.staged = null;
+  }
+
+  private advance(image: FakeImage, job: FakeImport): void {
+    Object.assign(job, { areaId: null, attempts: 0, isLastAttempt: false });
+    this.show(image, job);
+  }
+
+  private end(image: FakeImage, job: FakeImport, failure: string | undefined): void {
+    this.show(image, job);
+    image.record.properties = image.record.properties.filter(
+      ([name]) => name !== IMPORT_PROPERTIES.task,
+    );
+    image.import = null;
+    image.staged = null;
+    const task = this.tasks.get(job.request.taskId);
+    if (!task) return;
+    task.status = failure === undefined ? 'success' : 'failure';
+    task.result = failure === undefined ? { image_id: image.record.id } : null;
+    task.message = failure ?? '';
+    task.updatedAt = this.now();
+    task.expiresAt = this.now();
+  }
+
+  private show(image: FakeImage, job: FakeImport, others: readonly ImageProperty[] = []): void {
+    const inState = (state: string): string =>
+      job.request.storesAreNamed
+        ? job.targets
+            .filter((target) => target.state === state)
+            .map(({ storeId }) => storeId)
+            .sort()
+            .join(',')
+        : '';
+    const shown: ImageProperty[] = [
+      [IMPORT_PROPERTIES.importingTo, inState('waiting')],
+      [IMPORT_PROPERTIES.failed, inState('failed')],
+      ...others,
+    ];
+    const names = new Set(shown.map(([name]) => name));
+    image.record.properties = [
+      ...image.record.properties.filter(([name]) => !names.has(name)),
+      ...shown,
+    ];
+  }
+}
+
+/** What a claim of the import is told to read. */
+export function fakeSourceOf({ request, targets }: FakeImport): 'staged' | 'url' | 'image' {
+  if (targets.some(({ state }) => state === 'done')) return 'image';
+  if (request.method === 'glance-direct') return 'staged';
+  return request.method === 'web-download' ? 'url' : 'image';
+}
+
+export function waitingTarget({ targets }: FakeImport): string {
+  return targets.find(({ state }) => state === 'waiting')?.storeId ?? '';
+}
+
+/** Data in a staging area, with the attempt that brought it. */
+export type FakeStaged = StagedData;
+
+function mark(job: FakeImport, state: 'done' | 'failed', locationId?: number): void {
+  const target = job.targets.find((each) => each.state === 'waiting');
+  if (target) Object.assign(target, { state, ...(locationId === undefined ? {} : { locationId }) });
+}
+
+function requireImport(image: FakeImage): FakeImport {
+  if (!image.import) throw conflict(image.record.id, 'The image is not being imported');
+  return image.import;
+}
+
+function conflict(imageId: string, text: string): DomainError {
+  return new DomainError('conflict', text, { details: { imageId } });
+}
