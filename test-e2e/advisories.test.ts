@@ -251,7 +251,20 @@ describe('with the default configuration', () => {
     expect(new Set(texts).size).toBe(1);
     const input = { import_from: 'http://169.254.169.254/', import_from_format: 'raw' };
     const task = JSON.stringify({ type: 'import', input });
-    expect(await statusOf(ADMIN, '/v2/tasks', { method: 'POST', body: task })).toBe(404);
+    expect(await statusOf(ADMIN, '/v2/tasks', { method: 'POST', body: task })).toBe(405);
+    const made = await send(A, '/v2/images', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"disk_format": "raw", "container_format": "bare"}',
+    });
+    const { id } = (await made.json()) as { id: string };
+    const method = { name: 'web-download', uri: 'http://169.254.169.254/' };
+    const refused = await statusOf(A, `/v2/images/${id}/import`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ method }),
+    });
+    expect(refused).toBe(400);
   });
 
   it('LP#1482301: a request id of a client is short and plain, or replaced', async () => {

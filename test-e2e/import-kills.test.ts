@@ -28,6 +28,7 @@ describe(`an import whose process is killed, on ${DATABASE}`, () => {
       nodes: 2,
       registry: { uploads: ['lease_seconds = 4', 'sweep_interval = 0.5'] },
       api: {
+        DEFAULT: ['enabled_import_methods = glance-direct, web-download'],
         glance_store: source.storeOptions,
         import_filtering_opts: [`allowed_ports = 80, ${source.port}`],
         import: ['poll_interval = 1'],

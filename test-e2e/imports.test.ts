@@ -50,6 +50,7 @@ describeWithClients().each(DATABASES)('imports on %s', (database) => {
       api: {
         DEFAULT: [
           'enabled_backends = disks:file, vault:file',
+          'enabled_import_methods = [glance-direct,web-download,copy-image]',
           'wakeup_time = 0.5',
           'deletion_grace = 0',
         ],

@@ -150,7 +150,7 @@ const IMAGE_OPERATIONS: Readonly<Record<string, Row>> = {
   'post /v2/images/{id}/import': {
     rule: 'change',
     success: 409,
-    body: { method: { name: 'web-download', uri: 'http://192.0.2.1/disk' } },
+    body: { method: { name: 'glance-direct' } },
   },
   // This release has neither an image cache nor several stores; who may not ask is not told that.
   'put /v2/cache/{id}': { rule: 'administer', success: 404 },

@@ -134,6 +134,8 @@ export class ImageImporter {
           image,
           destination: () => stores.get(storeId),
           body: () => new ExternalBody((signal) => this.open(claimed, context, signal), timeoutMs),
+          // As of a copy: the service's own work, for the owner of the image.
+          caller: { projectId: image.owner },
           ...expected,
           hash: staged?.hash,
           announcedBytes: expected.sizeBytes,
@@ -165,7 +167,8 @@ export class ImageImporter {
     const { registry, stores, staging, web, logger } = this.options;
     failPoint('I2');
     if (source === 'image') {
-      const { chunks } = await openImageData(image, { stores, logger });
+      const caller = { projectId: image.owner };
+      const { chunks } = await openImageData(image, { stores, logger, caller });
       const stream = chunks[Symbol.asyncIterator]() as BlobStream;
       return { stream };
     }

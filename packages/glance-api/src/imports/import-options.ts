@@ -4,8 +4,8 @@ import { IMPORT_METHODS } from '@glance/common';
 /** Options of `[DEFAULT]` about imports. */
 export const IMPORT_DEFAULTS = {
   enabled_import_methods: listOption({
-    help: `Ways in which images may be imported, of: ${IMPORT_METHODS.join(', ')}. Others are left out with a warning. With web-download users name web servers that this service reads, as [import_filtering_opts] and the http_store_ options of [glance_store] let them; addresses that are not public are refused unless these name them.`,
-    default: [...IMPORT_METHODS],
+    help: `Ways in which images may be imported, of: ${IMPORT_METHODS.join(', ')}. Others are left out with a warning. With web-download users name web servers that this service reads, as [import_filtering_opts] and the http_store_ options of [glance_store] let them; addresses that are not public are refused unless these name them. Upstream has it enabled by default, where nothing of a user's choice is read here.`,
+    default: IMPORT_METHODS.filter((method) => method !== 'web-download'),
   }),
   node_staging_uri: textOption({
     help: 'Directory, as file:///PATH, where glance-direct keeps what clients have staged until it is imported. It is made when it is needed, for this service alone. Nodes that share it can import what any of them took; otherwise the node that took it does. With enabled_backends, [os_glance_staging_store] filesystem_store_datadir is meant.',

@@ -21,7 +21,7 @@ describe('what a site tells of itself in API v2', () => {
   it('names its methods of import', async () => {
     const answer = await as(MEMBER).get('/v2/info/import').expect(200);
     expect(answer.headers['content-type']).toBe('application/json');
-    const value = ['glance-direct', 'web-download', 'copy-image'];
+    const value = ['glance-direct', 'copy-image'];
     expect(answer.body).toEqual({
       'import-methods': { description: expect.any(String), type: 'array', value },
     });

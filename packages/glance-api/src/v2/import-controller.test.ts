@@ -17,6 +17,7 @@ describe('imports in API v2', () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'glance-staging-'));
     server = await startTestApi(
       `--node-staging-uri=file://${directory}/staging`,
+      '--enabled-import-methods=[glance-direct,web-download,copy-image]',
       '--image-size-cap=1000',
       '--image-import-opts-image-import-plugins=[inject_image_metadata]',
       '--inject-metadata-properties-inject=site:north, os_glance_x:no',

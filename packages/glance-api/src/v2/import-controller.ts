@@ -14,6 +14,7 @@ import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
 import { requireWriter } from '../auth/require-writer';
+import { storeCallerOf } from '../auth/store-caller';
 import type { ImageUploader } from '../images/upload-image';
 import type { ImageImporter } from '../imports/image-importer';
 import type { ImportFilter } from '../imports/import-filter';
@@ -82,6 +83,7 @@ export class ImportController {
         request: req,
         response: res,
         store: area.store,
+        caller: storeCallerOf(req),
         stagingAreaId: area.id,
         sizeBytes,
         md5: undefined,
