@@ -7,6 +7,7 @@ import { Side, compare } from './support/side-by-side';
 import { PROGRAM, UpstreamGlance } from './support/upstream-glance';
 import * as data from './v2-requests/data';
 import * as images from './v2-requests/images';
+import { imports } from './v2-requests/imports';
 import * as lists from './v2-requests/lists';
 import * as patches from './v2-requests/patches';
 import * as protocol from './v2-requests/protocol';
@@ -16,6 +17,8 @@ jest.setTimeout(180_000);
 
 const SCHEMA_FILE = path.join(ROOT, 'deploy/etc/schema-image.json');
 const QUOTAS = ['image_member_quota = 10', 'image_property_quota = 10', 'image_tag_quota = 10'];
+
+const IMPORTS = 'enabled_import_methods = [glance-direct,web-download,copy-image]';
 
 const describeCompared = describeWith('upstream (glance-api)', PROGRAM, '--version');
 
@@ -32,7 +35,7 @@ describeCompared('API v2 of ours and of upstream', () => {
       Deployment.start({
         database: 'sqlite',
         flavor: 'trusted-auth',
-        api: { DEFAULT: [...QUOTAS, 'enable_v1_api = false'] },
+        api: { DEFAULT: [...QUOTAS, IMPORTS, 'enable_v1_api = false'] },
         beforeSync: ({ directory }) =>
           copyFile(SCHEMA_FILE, path.join(directory, 'schema-image.json')),
       }),
@@ -61,6 +64,7 @@ describeCompared('API v2 of ours and of upstream', () => {
     ['tags', sharing.tags],
     ['uploads', data.uploads],
     ['downloads', data.downloads],
+    ['imports', imports],
     ['actions', data.actions],
     ['methods and paths', protocol.routes],
     ['bodies of errors', protocol.errorBodies],
@@ -79,7 +83,7 @@ async function startUpstream(directory: string): Promise<UpstreamGlance> {
       databaseUrl: `sqlite:///${path.join(directory, 'glance.sqlite')}`,
       imageDirectory,
     },
-    [...QUOTAS, 'enabled_import_methods = []'],
+    [...QUOTAS, IMPORTS],
   );
   await copyFile(SCHEMA_FILE, path.join(upstream.configDirectory, 'schema-image.json'));
   await upstream.syncDatabase();

@@ -15,6 +15,7 @@ import {
   librbd,
 } from './native';
 import type { Handle } from './native';
+import { whileRemoving } from './removal-lock';
 
 const ENOSPC = 28;
 const ENOTEMPTY = 39;
@@ -122,6 +123,10 @@ export async function listNames(io: Handle): Promise<string[]> {
  * not count as a use: the image would be given back to its owner without its data; ENOENT.
  */
 export async function removeImage(io: Handle, place: RbdPlace): Promise<void> {
+  await whileRemoving(io, place.image, () => removeAlone(io, place));
+}
+
+async function removeAlone(io: Handle, place: RbdPlace): Promise<void> {
   const snapshot = place.snapshot ?? SNAPSHOT;
   const { image } = place;
   await unlessMissing(takeSnapshotAway(io, image, snapshot));

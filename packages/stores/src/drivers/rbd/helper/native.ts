@@ -75,6 +75,9 @@ export const librados = {
     'int rados_write_full(void *io, const char *object, const char *bytes, size_t length)',
   ),
   removeObject: later('int rados_remove(void *io, const char *object)'),
+  lock: later(
+    'int rados_lock_exclusive(void *io, const char *object, const char *name, const char *cookie, const char *description, void *duration, uint8_t flags)',
+  ),
   newWrite: atOnce('void *rados_create_write_op()'),
   releaseWrite: atOnce('void rados_release_write_op(void *op)'),
   omapSet: atOnce(
