@@ -1,17 +1,11 @@
-import { setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
-import {
-  SERVICE_IDENTITY,
-  describeError,
-  isDomainError,
-  type AbandonUpload,
-  type ClaimedCopy,
-} from '@glance/common';
+import { isDomainError, type AbandonUpload, type ClaimedCopy } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
 import { ExternalBody } from '../transfer/external-body';
+import { ClaimedWork } from './claimed-work';
 import { CopySource } from './copy-source';
 import type { ImageUploader } from './upload-image';
 
@@ -51,55 +45,12 @@ const FINAL_FAILURES = [
  * service's own work from there on, counted for the owner of the image: when this process dies, the
  * lease ends and any other claims it again.
  */
-export class ImageCopier {
-  private readonly workers = new Set<Promise<void>>();
-  private readonly stopping = new AbortController();
-
+export class ImageCopier extends ClaimedWork<ClaimedCopy> {
   constructor(private readonly options: CopierOptions) {
-    // Every worker listens.
-    setMaxListeners(0, this.stopping.signal);
+    super('Copies', options);
   }
 
-  /** Begins a copy just promised. Without room here it waits for whoever looks for work next. */
-  begin(imageId: string): void {
-    this.startWorker(imageId);
-  }
-
-  /** Looks for copies that nobody carries out. They go on after this returns. */
-  sweep(): Promise<void> {
-    this.startWorker();
-    return Promise.resolve();
-  }
-
-  /** Hands back what runs, so that others can go on with it at once. */
-  async close(): Promise<void> {
-    this.stopping.abort();
-    await Promise.all(this.workers);
-  }
-
-  private startWorker(imageId?: string): void {
-    if (this.stopping.signal.aborted || this.workers.size >= this.options.concurrency) return;
-    const worker = this.work(imageId).catch((error: unknown) => {
-      this.options.logger.warn('Copies could not be claimed; the next search tries again', {
-        error: describeError(error),
-      });
-    });
-    this.workers.add(worker);
-    void worker.then(() => this.workers.delete(worker));
-  }
-
-  private async work(imageId?: string): Promise<void> {
-    for (let wanted = imageId; !this.stopping.signal.aborted; wanted = undefined) {
-      const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
-      const copy = await this.claim(wanted, context);
-      if (!copy) return;
-      // There may be more to do than one worker does.
-      this.startWorker();
-      await this.carryOut(copy, context);
-    }
-  }
-
-  private claim(imageId: string | undefined, context: CallContext): Promise<ClaimedCopy | null> {
+  protected claim(imageId: string | undefined, context: CallContext): Promise<ClaimedCopy | null> {
     const { registry, node, storageQuotaBytes, maxAttempts, retrySeconds } = this.options;
     return registry.claimCopy(
       {
@@ -115,7 +66,11 @@ export class ImageCopier {
     );
   }
 
-  private async carryOut(copy: ClaimedCopy, context: CallContext): Promise<void> {
+  protected continueWith(): undefined {
+    return undefined;
+  }
+
+  protected async carryOut(copy: ClaimedCopy, context: CallContext): Promise<void> {
     const { logger, uploader, stores, limits, timeoutMs } = this.options;
     const { image, lease, attempt, check } = copy;
     const about = { image: image.id, upload: lease.uploadId, attempt };
@@ -137,7 +92,7 @@ export class ImageCopier {
           limits: async () => (await imageLimits(limits, image.owner)).limits,
           isLimited: limits !== NO_LIMITS,
           context,
-          signal: this.stopping.signal,
+          signal: this.stopSignal,
           copyEnd,
         },
         lease,

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { IMPORT_METHODS } from '@glance/common';
 import { createWebReader, type StoreOptions } from '@glance/stores';
 import type { ApiConfig } from '../config';
@@ -6,7 +7,7 @@ import { ImageImporter, type ImporterOptions } from './image-importer';
 import { ImportFilter } from './import-filter';
 import { bracketed } from './import-options';
 import { MetadataInjection } from './metadata-injection';
-import { StagingArea, stagingDirectory } from './staging-area';
+import { StagingArea } from './staging-area';
 
 /** What imports are made of, as far as the API meets it. */
 export interface ImportParts {
@@ -71,10 +72,12 @@ export function createStagingArea(
   storesAreNamed: boolean,
   warn: (message: string) => void,
 ): StagingArea {
-  const directory = storesAreNamed
-    ? config.os_glance_staging_store.filesystem_store_datadir
-    : stagingDirectory(config.DEFAULT.node_staging_uri);
-  return new StagingArea(directory, warn);
+  if (storesAreNamed) {
+    const { filesystem_store_datadir: directory } = config.os_glance_staging_store;
+    return new StagingArea(directory, '[os_glance_staging_store] filesystem_store_datadir', warn);
+  }
+  const directory = fileURLToPath(config.DEFAULT.node_staging_uri);
+  return new StagingArea(directory, '[DEFAULT] node_staging_uri', warn);
 }
 
 /** Those of an http store, where there is one, else what such a store would have. */

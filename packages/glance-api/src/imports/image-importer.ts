@@ -1,8 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import {
   DomainError,
-  SERVICE_IDENTITY,
   describeError,
   failPoint,
   isDomainError,
@@ -10,8 +8,9 @@ import {
   type ClaimedImport,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { BlobStream, InstrumentedStore, StoreSet } from '@glance/stores';
+import { ClaimedWork } from '../images/claimed-work';
 import { openImageData } from '../images/open-image-data';
 import { removeTakenLocations } from '../images/remove-locations';
 import type { ImageUploader } from '../images/upload-image';
@@ -44,61 +43,12 @@ export interface ImporterOptions {
  * process dies the lease ends, and any process that can read the data claims the step again. The
  * first store is filled from where the data comes from, the others from the first.
  */
-export class ImageImporter {
-  private readonly workers = new Set<Promise<void>>();
-  private readonly stopping = new AbortController();
-
+export class ImageImporter extends ClaimedWork<ClaimedImport> {
   constructor(private readonly options: ImporterOptions) {
-    // Every worker listens.
-    setMaxListeners(0, this.stopping.signal);
+    super('Imports', options);
   }
 
-  /** Begins an import just accepted. Without room here it waits for whoever looks for work next. */
-  begin(imageId: string): void {
-    this.startWorker(imageId);
-  }
-
-  /** Looks for imports that nobody carries out. They go on after this returns. */
-  sweep(): Promise<void> {
-    this.startWorker();
-    return Promise.resolve();
-  }
-
-  /** Hands back what runs, so that others can go on with it at once. */
-  async close(): Promise<void> {
-    this.stopping.abort();
-    await Promise.all(this.workers);
-  }
-
-  private startWorker(imageId?: string): void {
-    if (this.stopping.signal.aborted || this.workers.size >= this.options.concurrency) return;
-    const worker = this.work(imageId).catch((error: unknown) => {
-      this.options.logger.warn('Imports could not be claimed; the next search tries again', {
-        error: describeError(error),
-      });
-    });
-    this.workers.add(worker);
-    void worker.then(() => this.workers.delete(worker));
-  }
-
-  private async work(imageId?: string): Promise<void> {
-    for (let wanted = imageId; !this.stopping.signal.aborted;) {
-      const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
-      const claimed = await this.claim(wanted, context);
-      if (!claimed) {
-        if (wanted === undefined) return;
-        wanted = undefined;
-        continue;
-      }
-      // There may be more to do than one worker does.
-      this.startWorker();
-      // The same import has its next store filled first.
-      wanted = claimed.image.id;
-      await this.fillStore(claimed, context);
-    }
-  }
-
-  private async claim(imageId: string | undefined, context: CallContext) {
+  protected async claim(imageId: string | undefined, context: CallContext) {
     const { registry, node, storageQuotaBytes, maxAttempts, staging } = this.options;
     const area = await staging.openIfThere().catch(() => undefined);
     return await registry.claimImport(
@@ -114,7 +64,12 @@ export class ImageImporter {
     );
   }
 
-  private async fillStore(claimed: ClaimedImport, context: CallContext): Promise<void> {
+  /** The same import has its next store filled first. */
+  protected continueWith({ image }: ClaimedImport): string {
+    return image.id;
+  }
+
+  protected async carryOut(claimed: ClaimedImport, context: CallContext): Promise<void> {
     const { logger, uploader, stores, limits, timeoutMs } = this.options;
     const { image, lease, storeId, source, staged, task, attempt } = claimed;
     const about = {
@@ -144,7 +99,7 @@ export class ImageImporter {
           isLimited: limits !== NO_LIMITS,
           isInspected: source === 'image',
           context,
-          signal: this.stopping.signal,
+          signal: this.stopSignal,
           copyEnd,
           failureText,
         },

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DomainError, isCanonicalUuid } from '@glance/common';
 import { FILE_STORE, InstrumentedStore } from '@glance/stores';
 
@@ -11,6 +10,7 @@ export interface OpenStagingArea {
   store: InstrumentedStore;
 }
 
+const WRITABLE_BY_ALL = 0o002;
 const ID_FILE = '.staging-area';
 const STORE_ID = 'os_glance_staging_store';
 
@@ -25,6 +25,8 @@ export class StagingArea {
 
   constructor(
     private readonly directory: string,
+    /** For the operator's log: what names the directory. */
+    private readonly option: string,
     private readonly warn: (message: string) => void,
   ) {}
 
@@ -58,6 +60,9 @@ export class StagingArea {
     try {
       // Nobody else has business with what is on its way (security sheet §5).
       await mkdir(this.directory, { recursive: true, mode: 0o700 });
+      if (((await stat(this.directory)).mode & WRITABLE_BY_ALL) !== 0) {
+        throw new Error('everybody on this machine may write it');
+      }
       const id = await identify(path.join(this.directory, ID_FILE));
       const context = { storeId: STORE_ID, warn: this.warn };
       const options = { filesystem_store_datadir: this.directory };
@@ -65,16 +70,11 @@ export class StagingArea {
       return { id, store: new InstrumentedStore(driver, { id: STORE_ID, type: 'file' }) };
     } catch (cause) {
       this.warn(
-        `The staging area ${this.directory} cannot be used: ${(cause as Error).message}; set node_staging_uri to a directory that this service may write`,
+        `The staging area ${this.directory} cannot be used: ${(cause as Error).message}; set ${this.option} to a directory that this service, and nobody else, may write`,
       );
       throw new DomainError('store_write_denied', 'The staging area cannot be written', { cause });
     }
   }
-}
-
-/** The directory of `node_staging_uri`. */
-export function stagingDirectory(uri: string): string {
-  return fileURLToPath(uri);
 }
 
 async function identify(file: string): Promise<string> {
