@@ -192,9 +192,10 @@ withCeph(describe)('images in RBD', () => {
     expect(await contents()).toMatchObject({ images: [id] });
     expect((await fetch(fileOf(id))).status).toBe(404);
     await eventually(async () => {
+      // The dead process has the lock of the removal for some seconds.
       expect((await deployment.manageStore('deletions')).code).toBe(0);
       expect(await contents()).toEqual(EMPTY);
-    });
+    }, 60_000);
   });
 });
 

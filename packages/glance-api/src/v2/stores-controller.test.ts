@@ -123,7 +123,8 @@ describe('several stores with names, in API v2', () => {
   it('are announced: by versions of the API, and to who creates an image', async () => {
     const { body } = await request(server.url).get('/versions').expect(200);
     const ids = (body.versions as { id: string }[]).map(({ id }) => id);
-    expect(ids.slice(0, 5)).toEqual(['v2.15', 'v2.10', 'v2.9', 'v2.8', 'v2.17']);
+    const minors = [15, 13, 12, 11, 10, 9, 8, 17];
+    expect(ids.slice(0, 8)).toEqual(minors.map((minor) => `v2.${minor}`));
     await as(MEMBER).get('/v2.8/images').expect(200);
     const created = await as(MEMBER).post('/v2/images').send({}).expect(201);
     expect(created.headers['openstack-image-store-ids']).toBe('slow,fast,web');

@@ -6,8 +6,8 @@ import type { Handle } from './native';
 const PREFIX = 'glance_removing.';
 const NAME = 'removal';
 /** Of a holder that does not renew it: its process has died. */
-const LOCK_SECONDS = 60;
-const RENEW_MS = 20_000;
+const LOCK_SECONDS = 10;
+const RENEW_MS = 3000;
 const WAIT_MS = 5000;
 const LOOK_AGAIN_MS = 100;
 const MAY_RENEW = 1;
