@@ -6,9 +6,6 @@ export const TASK_STATUSES = ['pending', 'processing', 'success', 'failure'] as 
 /** `success` and `failure` are final. */
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
-/** What upstream's column may hold (schema sheet 4.1); rows of an adopted database have all of them. */
-export type TaskType = 'import' | 'api_image_import' | 'location_import';
-
 /** Work that goes on after its request was answered. Times are as in {@link ImageRecord}. */
 export interface TaskRecord {
   id: string;

@@ -1,4 +1,4 @@
-import type { FakeImport, FakeStaged } from './fake-imports';
+import type { FakeImport } from './fake-imports';
 import {
   DomainError,
   imageNotFound,
@@ -9,6 +9,7 @@ import {
   type ImageMember,
   type ImageRecord,
   type ImageStatus,
+  type StagedData,
   canTransition,
 } from '@glance/common';
 
@@ -22,7 +23,8 @@ export interface FakeImage {
   /** The copy or check that was promised and has not ended. */
   copy: FakeCopy | null;
   import: FakeImport | null;
-  staged: FakeStaged | null;
+  /** Data in a staging area, with the attempt that brought it. */
+  staged: StagedData | null;
   /** Taken away while the image stays; the data is still to be removed. */
   removals: { location: ImageLocation; begunAt: string }[];
   /** What deletion took away and what a revert brings back. */

@@ -5,7 +5,6 @@ import {
   type BeginImport,
   type ImageProperty,
   type ImportTarget,
-  type StagedData,
   type TaskRecord,
 } from '@glance/common';
 import { transition, type FakeImage } from './fake-image';
@@ -187,9 +186,6 @@ export function fakeSourceOf({ request, targets }: FakeImport): 'staged' | 'url'
 export function waitingTarget({ targets }: FakeImport): string {
   return targets.find(({ state }) => state === 'waiting')?.storeId ?? '';
 }
-
-/** Data in a staging area, with the attempt that brought it. */
-export type FakeStaged = StagedData;
 
 function mark(job: FakeImport, state: 'done' | 'failed', locationId?: number): void {
   const target = job.targets.find((each) => each.state === 'waiting');
