@@ -15,11 +15,7 @@ export class LocationRepository {
     private readonly cipher: TextCipher,
   ) {}
 
-  /** @returns the id of the new row */
-  async insert(
-    imageId: string,
-    location: Pick<ImageLocation, 'url' | 'metadata'>,
-  ): Promise<number> {
+  async insert(imageId: string, location: Pick<ImageLocation, 'url' | 'metadata'>): Promise<void> {
     const { now } = this.dialect;
     await executeSql(
       this.connection,
@@ -28,6 +24,10 @@ export class LocationRepository {
         VALUES (${imageId}, ${this.cipher.seal(location.url)}, ${toAsciiJson(location.metadata)}, 'active',
           ${now}, ${now}, 0)`,
     );
+  }
+
+  /** Of the location that was inserted last. */
+  async lastIdOf(imageId: string): Promise<number> {
     const row = await selectRow<{ id: number }>(
       this.connection,
       sql`SELECT MAX(id) AS id FROM image_locations WHERE image_id = ${imageId}`,

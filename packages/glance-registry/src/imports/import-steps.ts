@@ -32,17 +32,22 @@ export async function commitImportStep(
   const { row, storedLocations } = image;
   const job = await imports.find(row.id);
   if (job?.uploadId !== lease.uploadId) return undefined;
-  if (lease.kind === 'image_copy') checkSameData(image, commit);
-  const locationId = await locations.insert(row.id, commit.location);
+  // The data of a further store is that of the first, which has told all there is to know of it.
+  const isFurther =
+    lease.kind === 'image_copy' || job.targets.some(({ state }) => state === 'done');
+  if (isFurther) checkSameData(image, commit);
+  await locations.insert(row.id, commit.location);
+  const locationId = await locations.lastIdOf(row.id);
   const targets = withState(job, 'done', locationId);
   const verdict = importVerdict(targets, job.allMustSucceed);
-  const columns = {
+  const found = {
     size: commit.sizeBytes,
     virtual_size: commit.virtualSizeBytes,
     checksum: commit.checksum,
     os_hash_algo: commit.hashAlgorithm,
     os_hash_value: commit.hashValue,
   };
+  const columns = isFurther ? {} : found;
   const activates = lease.kind === 'import' && (verdict === 'succeeded' || !job.allMustSucceed);
   const changed = activates
     ? await images.transition(row.id, ['importing'], 'active', { columns })

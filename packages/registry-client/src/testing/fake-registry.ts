@@ -365,11 +365,13 @@ export class FakeRegistry implements Registry {
     this.checkQuota({ ...upload, limits }, result.sizeBytes);
     const id = this.nextLocationId++;
     const isOfImport = upload.kind === 'import' || upload.kind === 'image_copy';
-    if (upload.kind === 'image_copy' && record.checksum !== result.checksum) {
+    const isFurther =
+      upload.kind === 'image_copy' || (upload.kind === 'import' && record.locations.length > 0);
+    if (isFurther && record.checksum !== result.checksum) {
       throw new DomainError('data_mismatch', 'The copied data is not the data of the image');
     }
     if (!isOfImport || this.imports.commitStep(image, id)) transition(image, 'active');
-    if (upload.kind !== 'image_copy') Object.assign(record, result);
+    if (!isFurther) Object.assign(record, result);
     record.locations.push({ id, ...location, status: 'active' });
     record.updatedAt = this.now();
     upload.state = 'committed';

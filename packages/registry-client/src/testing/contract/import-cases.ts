@@ -148,14 +148,20 @@ export function importCases(newWorld: NewWorld): void {
 
   it('fill the further stores from the first, and activate with the last', async () => {
     const id = await imports.begun(['one', 'two']);
-    const first = await imports.fill(id);
-    expect(first).toMatchObject({ status: 'importing', sizeBytes: 5 });
+    const first = await imports.fill(id, { virtualSizeBytes: 99 });
+    expect(first).toMatchObject({ status: 'importing', sizeBytes: 5, virtualSizeBytes: 99 });
     expect(first.locations).toHaveLength(1);
     expect(await imports.progressOf(id)).toMatchObject({ os_glance_importing_to_stores: 'two' });
     const second = await imports.claimed(id, { stagingAreaId: null });
     expect(second).toMatchObject({ storeId: 'two', source: 'image', staged: null, attempt: 1 });
+    const other = world.commitRequest({ checksum: '0'.repeat(32) });
+    await expectRefusal(
+      world.registry.commitUpload(id, second.lease.uploadId, other, world.admin),
+      'data_mismatch',
+    );
     await imports.end(id, second.lease.uploadId, 'handed_back');
-    expect(await imports.fill(id)).toMatchObject({ status: 'active' });
+    // What the first store's data was found to be stays, also what nobody looks for again.
+    expect(await imports.fill(id)).toMatchObject({ status: 'active', virtualSizeBytes: 99 });
     expect((await imports.imageOf(id)).locations).toHaveLength(2);
     expect(await imports.taskOf(id)).toMatchObject({ status: 'success' });
   });

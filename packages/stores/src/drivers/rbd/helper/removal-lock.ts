@@ -11,6 +11,7 @@ const RENEW_MS = 3000;
 const WAIT_MS = 5000;
 const LOOK_AGAIN_MS = 100;
 const MAY_RENEW = 1;
+const MUST_RENEW = 2;
 const ENOSPC = 28;
 const EDQUOT = 122;
 
@@ -36,9 +37,7 @@ export async function whileRemoving<T>(
     return await work();
   } finally {
     clearInterval(renewal);
-    await librados.removeObject(io, object).catch((error: unknown) => {
-      if (!hasErrno(error, ENOENT)) throw error;
-    });
+    await release(io, object, cookie);
   }
 }
 
@@ -55,6 +54,16 @@ async function lock(io: Handle, object: string, cookie: string): Promise<boolean
       if (performance.now() > deadline) throw new CephError('rados_lock_exclusive', EAGAIN);
     }
     await pause(LOOK_AGAIN_MS);
+  }
+}
+
+/** Unless it has ended meanwhile, and is somebody else's now. */
+async function release(io: Handle, object: string, cookie: string): Promise<void> {
+  try {
+    await acquire(io, object, cookie, MUST_RENEW);
+    await librados.removeObject(io, object);
+  } catch (error) {
+    if (!hasErrno(error, ENOENT) && !hasErrno(error, EBUSY)) throw error;
   }
 }
 
