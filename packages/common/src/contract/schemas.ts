@@ -43,7 +43,10 @@ const propertyName = text(255)
       ? helpers.message({ custom: `Property name '${value}' is not allowed` })
       : value,
   );
-const property = Joi.array().ordered(propertyName.required(), propertyValue.allow(null).required());
+export const imageProperty = Joi.array().ordered(
+  propertyName.required(),
+  propertyValue.allow(null).required(),
+);
 
 const imageFields = {
   name: text(255).allow(null),
@@ -109,7 +112,7 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
     ...imageFields,
     id: uuid,
     status: Joi.string().valid('queued', 'active'),
-    properties: Joi.array().items(property),
+    properties: Joi.array().items(imageProperty),
     tags: Joi.array().items(text(255)),
   }).required(),
   upload: beginUploadSchema,
@@ -189,7 +192,7 @@ export const endRemovalSchema = Joi.object<EndRemoval>({
 export const updateImageSchema = Joi.object<UpdateImageRequest>({
   fields: Joi.object(imageFields),
   properties: Joi.object({
-    set: Joi.array().items(property).required(),
+    set: Joi.array().items(imageProperty).required(),
     removeOthers: Joi.boolean(),
     keep: Joi.array().items(Joi.string()),
     remove: Joi.array().items(Joi.string()),

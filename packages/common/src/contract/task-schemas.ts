@@ -1,6 +1,6 @@
 import Joi from 'joi';
 import { bytes, text, uuid } from './schema-parts';
-import { projectLimits } from './schemas';
+import { imageProperty, projectLimits } from './schemas';
 import {
   IMPORT_METHODS,
   TASK_SORT_KEYS,
@@ -42,6 +42,7 @@ export const beginImportSchema = Joi.object<BeginImport>({
   storeIds: Joi.array().items(text(255).invalid('')).min(1).max(100).unique().required(),
   storesAreNamed: Joi.boolean().required(),
   allStoresMustSucceed: Joi.boolean().required(),
+  properties: Joi.array().items(imageProperty),
   limits: projectLimits,
 });
 

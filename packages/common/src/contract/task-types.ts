@@ -1,4 +1,4 @@
-import type { ImageRecord } from '../image';
+import type { ImageProperty, ImageRecord } from '../image';
 import type { ProjectLimits } from '../project-limits';
 import type { DataHash, UploadLease } from './types';
 
@@ -74,6 +74,8 @@ export interface BeginImport {
   storesAreNamed: boolean;
   /** One that fails fails the import, and what the others got is removed. */
   allStoresMustSucceed: boolean;
+  /** Given to the image with the acceptance, over those it has. */
+  properties?: ImageProperty[];
   /** Of the image's owner. */
   limits?: ProjectLimits;
 }

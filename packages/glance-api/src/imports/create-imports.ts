@@ -28,7 +28,7 @@ const PLUGINS = ['no_op', 'inject_image_metadata'];
 
 /** @throws Error that names the option at fault. */
 export function createImports(config: ApiConfig, environment: Environment): ImportParts {
-  const { registry, logger, stores } = environment;
+  const { logger, stores } = environment;
   const warn = (message: string): void => logger.warn(message);
   const plugins = bracketed(config.image_import_opts.image_import_plugins);
   for (const plugin of plugins) {
@@ -50,7 +50,6 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
     staging,
     filter,
     injection: new MetadataInjection({
-      registry,
       isEnabled: plugins.includes('inject_image_metadata'),
       properties: inject,
       ignoredRoles,

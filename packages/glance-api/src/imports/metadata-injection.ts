@@ -1,14 +1,7 @@
-import {
-  SERVICE_IDENTITY,
-  isServiceProperty,
-  type ImageProperty,
-  type ImageRecord,
-} from '@glance/common';
-import type { CallContext, Registry } from '@glance/registry-client';
+import { isServiceProperty, type ImageProperty, type ImportMethod } from '@glance/common';
 import type { Caller } from '../auth/caller';
 
 export interface InjectionOptions {
-  registry: Registry;
   /** Whether `inject_image_metadata` is among the plugins. */
   isEnabled: boolean;
   /** `NAME:VALUE` each. */
@@ -26,18 +19,10 @@ export class MetadataInjection {
     this.properties = options.isEnabled ? readProperties(options.properties) : [];
   }
 
-  /** To be called once the import is accepted: the image takes no other change of its data then. */
-  async apply(
-    image: ImageRecord,
-    caller: Caller,
-    method: string,
-    context: CallContext,
-  ): Promise<void> {
-    const { registry, ignoredRoles } = this.options;
-    if (method === 'copy-image' || this.properties.length === 0) return;
-    if (caller.roles.some((role) => ignoredRoles.includes(role))) return;
-    const request = { properties: { set: this.properties } };
-    await registry.updateImage(image.id, request, { ...context, identity: SERVICE_IDENTITY });
+  /** What an import by the caller gives to its image, in the transaction that accepts it. */
+  propertiesFor(caller: Caller, method: ImportMethod): ImageProperty[] {
+    const isIgnored = caller.roles.some((role) => this.options.ignoredRoles.includes(role));
+    return method === 'copy-image' || isIgnored ? [] : this.properties;
   }
 }
 

@@ -119,6 +119,7 @@ export class ImportController {
       storesAreNamed: stores.areNamed,
       allStoresMustSucceed: request.allStoresMustSucceed,
       ...(sourceUrl === undefined ? {} : { sourceUrl }),
+      properties: injection.propertiesFor(caller, request.method),
       ...limits,
     };
     const context = contextOf(req);
@@ -129,7 +130,6 @@ export class ImportController {
     } catch (error) {
       throw isDomainError(error, 'conflict') ? notPermitted(image.id, error) : error;
     }
-    await injection.apply(image, caller, request.method, context);
     failPoint('I1');
     importer.begin(image.id);
     answerEmpty(res, 202);

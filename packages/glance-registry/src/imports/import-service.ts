@@ -42,7 +42,7 @@ export class ImportService {
     scope: CallScope,
   ): Promise<TaskRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, imports, staging, tasks, copies, dialect } = repositories;
+      const { images, imports, staging, tasks, copies, properties, dialect } = repositories;
       const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
       const { id, status } = image.row;
       if (await imports.find(id)) throw hasTask(id);
@@ -83,6 +83,7 @@ export class ImportService {
       if (method !== 'copy-image' && !(await images.transition(id, [status], 'importing'))) {
         throw notImportable(image, method);
       }
+      await properties.upsert(id, request.properties ?? []);
       await showProgress(repositories, job, { [IMPORT_PROPERTIES.task]: job.taskId });
       return requireTask(await tasks.find(request.taskId));
     });

@@ -69,7 +69,10 @@ export class FakeImports {
     };
     image.copy = null;
     if (method !== 'copy-image') transition(image, 'importing');
-    this.show(image, image.import, [[IMPORT_PROPERTIES.task, taskId]]);
+    this.show(image, image.import, [
+      ...(request.properties ?? []),
+      [IMPORT_PROPERTIES.task, taskId],
+    ]);
     return structuredClone(task);
   }
 

@@ -60,7 +60,10 @@ export function importCases(newWorld: NewWorld): void {
 
   it('begin with a pending task that locks the image', async () => {
     const { id } = await imports.image();
-    const task = await imports.begin(id, { storeIds: ['two', 'one'] });
+    const task = await imports.begin(id, {
+      storeIds: ['two', 'one'],
+      properties: [['site', 'north']],
+    });
     expect(task).toMatchObject({
       type: 'api_image_import',
       status: 'pending',
@@ -71,7 +74,9 @@ export function importCases(newWorld: NewWorld): void {
       expiresAt: null,
       input: { image_id: 'x' },
     });
-    expect(await imports.imageOf(id)).toMatchObject({ status: 'importing' });
+    const image = await imports.imageOf(id);
+    expect(image).toMatchObject({ status: 'importing' });
+    expect(image.properties).toContainEqual(['site', 'north']);
     expect(await imports.progressOf(id)).toEqual({
       os_glance_import_task: task.id,
       os_glance_importing_to_stores: 'one,two',
