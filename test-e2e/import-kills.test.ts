@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { check, type JournalEntry } from './support/checker';
 import { DATABASES, Deployment, eventually } from './support/deployment';
 import { ImageSource } from './support/image-source';
@@ -8,8 +9,8 @@ import { createV2, showV2 } from './support/v2-client';
 
 jest.setTimeout(180_000);
 
-/** I1: accepted, not answered. I2: before the first byte is read. U…: of the store that is filled. I5: done. */
-const POINTS = ['I1', 'I2', 'U4', 'U6', 'U7', 'I5'] as const;
+/** I1: accepted, not answered. I2: before the first byte is read. I3: unpacked into a file. U…: of the store that is filled. I5: done. */
+const POINTS = ['I1', 'I2', 'I3', 'U4', 'U6', 'U7', 'I5'] as const;
 const SETTLE_MS = 60_000;
 /** The database matters to leases as v1 shows it on each (fail-points.test.ts): one is enough here. */
 const DATABASE = DATABASES.at(-1)!;
@@ -31,6 +32,7 @@ describe(`an import whose process is killed, on ${DATABASE}`, () => {
         DEFAULT: ['enabled_import_methods = glance-direct, web-download'],
         glance_store: source.storeOptions,
         import_filtering_opts: [`allowed_ports = 80, ${source.port}`],
+        image_import_opts: ['image_import_plugins = image_decompression, image_conversion'],
         import: ['poll_interval = 1'],
         transfer: ['sweep_interval = 0.5'],
       },
@@ -63,7 +65,7 @@ describe(`an import whose process is killed, on ${DATABASE}`, () => {
           const answer = await fetch(`${deployment.apiUrl}/v2/images/${id}/stage`, {
             method: 'PUT',
             headers: { 'content-type': 'application/octet-stream' },
-            body: data,
+            body: gzipSync(data),
           });
           expect(answer.status).toBe(204);
         }

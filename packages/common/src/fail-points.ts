@@ -16,6 +16,7 @@ export const FAIL_POINTS = [
   'U7',
   'I1',
   'I2',
+  'I3',
   'I5',
   'D1',
   'D2',

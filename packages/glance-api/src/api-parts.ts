@@ -1,3 +1,4 @@
+import type { CatalogReader } from './auth/service-catalog';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -24,6 +25,10 @@ export interface ApiParts {
   copier: ImageCopier;
   hasher: LocationHasher;
   imports: ImportParts;
+  /** Undefined where no identity comes with a service catalog. */
+  readCatalog: CatalogReader | undefined;
+  /** Names this process in leases. */
+  node: string;
   /** Whether image data may be sent or taken now. */
   transfers: TransferAdmission;
   /** Bytes that the images of one project may take; null for no limit. */

@@ -96,6 +96,10 @@ export async function createApi(
 
   const node = `${os.hostname()}:${process.pid}`;
   const { storageQuotaBytes } = limits;
+  const formatRules = {
+    requireMatch: config.image_format.require_image_format_match,
+    nonfatalGptChecks: config.image_format.gpt_safety_checks_nonfatal,
+  };
   const uploader = new ImageUploader({
     registry,
     hashPool,
@@ -108,10 +112,7 @@ export async function createApi(
     node,
     imageSizeCapBytes: options.image_size_cap,
     storageQuotaBytes,
-    formatRules: {
-      requireMatch: config.image_format.require_image_format_match,
-      nonfatalGptChecks: config.image_format.gpt_safety_checks_nonfatal,
-    },
+    formatRules,
     shutdown,
   });
   const externalSources = new ExternalSources(stores, options.image_size_cap);
@@ -145,6 +146,8 @@ export async function createApi(
     node,
     storageQuotaBytes,
     limits: limits.source,
+    formatRules,
+    imageSizeCapBytes: options.image_size_cap,
   });
   const parts: ApiParts = {
     config,
@@ -157,6 +160,8 @@ export async function createApi(
     copier,
     hasher,
     imports,
+    readCatalog: authentication.readCatalog,
+    node,
     transfers: new TransferAdmission({
       maxTransfers: transfer.max_transfers,
       maxTransfersPerProject: transfer.max_transfers_per_project,
@@ -213,11 +218,12 @@ export async function createApi(
     v1: createV1(parts),
     v2: await createV2(parts),
   });
-  const { importer, staging } = imports;
+  const { importer, staging, workArea: work } = imports;
   const sweepers = createSweepers(config, {
     registry,
     stores,
     staging,
+    work,
     logger: logger.child('sweep'),
   });
   const background = [

@@ -268,6 +268,10 @@ export const API_OPTIONS = {
       help: 'Refuse data of a bare image that is not of its disk_format. False: it is taken with a warning in the log. What is unsafe (a backing file, an extent elsewhere) is refused in any case.',
       default: true,
     }),
+    vmdk_allowed_types: listOption({
+      help: 'Types of vmdk images that image_conversion converts; none when empty. Others than these two refer to further files and are refused whatever is said here.',
+      default: ['streamOptimized', 'monolithicSparse'],
+    }),
     gpt_safety_checks_nonfatal: listOption({
       help: 'Checks of partition tables that only go to the log when they fail: mbr.',
       default: [],

@@ -4,6 +4,7 @@ import type { StoreSet } from '@glance/stores';
 import type { ApiConfig } from './config';
 import { DeletionSweeper } from './images/deletion-sweeper';
 import { OrphanSweeper } from './images/orphan-sweeper';
+import type { WorkArea } from './imports/preparation/work-area';
 import type { StagingArea } from './imports/staging-area';
 import { UnfinishedSweeper } from './images/unfinished-sweeper';
 
@@ -19,6 +20,8 @@ interface SweeperParts {
   stores: StoreSet;
   /** Of this node; none where nothing is ever staged. */
   staging?: StagingArea;
+  /** Of this node; none where nothing is imported. */
+  work?: WorkArea;
   logger: Logger;
 }
 

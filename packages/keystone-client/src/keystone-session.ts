@@ -114,6 +114,19 @@ export class KeystoneSession {
     return { token: text, catalog, projectId };
   }
 
+  /**
+   * The services that somebody's token is for.
+   * @throws KeystoneError of any kind.
+   */
+  async catalogOf(token: string): Promise<readonly CatalogService[]> {
+    const url = `${this.baseUrl}/auth/catalog`;
+    const headers = { 'x-auth-token': token };
+    const answer = await this.exchange.send({ method: 'GET', url, headers });
+    const body = CATALOG_ANSWER.validate(answer.body);
+    if (answer.status !== 200 || body.error) throw failure(`GET ${url}`, answer.status);
+    return body.value.catalog;
+  }
+
   /** The token was refused before its time, as after Keystone got new keys: the next request logs in. */
   forget(token: string): void {
     if (this.token?.text === token) this.token = undefined;
@@ -190,6 +203,12 @@ interface LoginAnswer {
   token: { expires_at: Date; catalog: CatalogService[]; project?: { id: string } };
 }
 
+const CATALOG_ANSWER = Joi.object<{ catalog: CatalogService[] }>({
+  catalog: Joi.array().items(SERVICE.unknown(), PASSED_OVER).required(),
+})
+  .unknown()
+  .required();
+
 const LOGIN_ANSWER = Joi.object<LoginAnswer>({
   token: Joi.object({
     expires_at: Joi.date().iso().required(),
@@ -206,7 +225,10 @@ function failure(request: string, status: number): KeystoneError {
   const text = `${request}: status ${status}`;
   switch (status) {
     case 401:
-      return new KeystoneError('credentials_refused', `${text} with a token just given out`);
+      return new KeystoneError(
+        'credentials_refused',
+        `${text} with a token that was good a moment ago`,
+      );
     case 403:
       return new KeystoneError('forbidden', `${text}: the user of this service may not ask for it`);
     case 404:

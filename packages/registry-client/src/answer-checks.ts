@@ -273,7 +273,7 @@ export function decodeClaimedImport({
           image: imageId === undefined ? isImage : isImageOf(imageId),
           lease: isLeaseOf(uploadId),
           storeId: isText,
-          source: oneOf(['staged', 'url', 'image']),
+          source: oneOf(['staged', 'url', 'image', 'held']),
           staged: orNull(isStaged),
           attempt: isCount,
         }),

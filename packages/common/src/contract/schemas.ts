@@ -14,6 +14,7 @@ import type {
   ClaimCopy,
   ClaimSweep,
   CommitUpload,
+  LearnedFacts,
   CopyFrom,
   CreateImageRequest,
   DataHash,
@@ -138,6 +139,11 @@ export const commitUploadSchema = Joi.object<CommitUpload>({
   checksum: text(32).required(),
   hashAlgorithm: text(64).required(),
   hashValue: text(128).required(),
+  learned: Joi.object<LearnedFacts>({
+    diskFormat: text(20),
+    containerFormat: text(20),
+    properties: Joi.array().items(imageProperty),
+  }),
   limits: projectLimits,
 });
 

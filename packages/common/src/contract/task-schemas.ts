@@ -39,6 +39,11 @@ export const beginImportSchema = Joi.object<BeginImport>({
     then: text(16_384).invalid('').required(),
     otherwise: Joi.forbidden(),
   }),
+  heldBy: Joi.when('method', {
+    is: 'glance-download',
+    then: Joi.object({ id: uuid.required(), node: text(255).required() }).required(),
+    otherwise: Joi.forbidden(),
+  }),
   storeIds: Joi.array().items(text(255).invalid('')).min(1).max(100).unique().required(),
   storesAreNamed: Joi.boolean().required(),
   allStoresMustSucceed: Joi.boolean().required(),
@@ -49,6 +54,7 @@ export const beginImportSchema = Joi.object<BeginImport>({
 export const claimImportSchema = Joi.object<ClaimImport>({
   imageId: uuid,
   stagingAreaId: uuid.allow(null).required(),
+  holderId: uuid,
   uploadId: uuid.required(),
   node: text(255).required(),
   storageQuotaBytes: bytes.allow(null).required(),

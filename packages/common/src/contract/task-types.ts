@@ -49,8 +49,13 @@ export interface TaskListQuery {
   limit: number;
 }
 
-export const IMPORT_METHODS = ['glance-direct', 'web-download', 'copy-image'] as const;
-/** Where the data of an import comes from: what was staged, a URL, or the image's own data. */
+export const IMPORT_METHODS = [
+  'glance-direct',
+  'web-download',
+  'copy-image',
+  'glance-download',
+] as const;
+/** Where the data of an import comes from: what was staged, a URL, the image's own data, or the same service elsewhere. */
 export type ImportMethod = (typeof IMPORT_METHODS)[number];
 
 /** Promises an import: task, lock and status in one transaction (reliability sheet §4, I1). */
@@ -68,6 +73,8 @@ export interface BeginImport {
   method: ImportMethod;
   /** Of `web-download`. It may carry credentials: kept only until the import has ended. */
   sourceUrl?: string;
+  /** Of `glance-download`: the process that alone can go on, for it has the caller's token. */
+  heldBy?: { id: string; node: string };
   /** The stores to fill, in this order; at least one. */
   storeIds: string[];
   /** Whether properties of the image tell their names. */
@@ -86,6 +93,8 @@ export interface ClaimImport {
   imageId?: string;
   /** The staging area that the claimer reads; null for none. */
   stagingAreaId: string | null;
+  /** The claimer, when it holds something that imports need. */
+  holderId?: string;
   /** As in BeginUpload. */
   uploadId: string;
   node: string;
@@ -112,7 +121,7 @@ export interface ClaimedImport {
   lease: UploadLease;
   storeId: string;
   /** Once one store has been filled the others are filled from it, whatever the method. */
-  source: 'staged' | 'url' | 'image';
+  source: 'staged' | 'url' | 'image' | 'held';
   /** The data to read, when the source is `staged`. */
   staged: StagedData | null;
   /** At this store, from 1. */

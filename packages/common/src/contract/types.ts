@@ -5,7 +5,7 @@ import type { ImageStatus } from '../image-status';
 import type { ProjectLimits } from '../project-limits';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 7 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 10 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -151,6 +151,14 @@ export interface UploadHeartbeat {
   limits?: ProjectLimits;
 }
 
+/** What an import finds out about an image while it brings the data. */
+export interface LearnedFacts {
+  diskFormat?: string;
+  containerFormat?: string;
+  /** Over those that the image has. */
+  properties?: ImageProperty[];
+}
+
 export interface CommitUpload {
   location: { url: string; metadata: Record<string, unknown> };
   sizeBytes: number;
@@ -158,6 +166,8 @@ export interface CommitUpload {
   checksum: string;
   hashAlgorithm: string;
   hashValue: string;
+  /** Of an import that fills its first store: what it has made of the image. */
+  learned?: LearnedFacts;
   /** Limits of bytes which the data may not exceed. */
   limits?: ProjectLimits;
 }

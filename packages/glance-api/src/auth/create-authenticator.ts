@@ -1,4 +1,10 @@
-import { TokenValidator } from '@glance/keystone-client';
+import { DomainError } from '@glance/common';
+import {
+  KeystoneError,
+  TokenValidator,
+  type CatalogService,
+  type KeystoneSession,
+} from '@glance/keystone-client';
 import { TrustedProxies, type ProgramEnvironment, type ReloadStep } from '@glance/service-kit';
 import type { ApiConfig } from '../config';
 import { connectKeystone } from '../keystone/keystone-options';
@@ -6,6 +12,7 @@ import { parseRoles, type Authenticator } from './authenticate';
 import { fakeAuth } from './fake-auth';
 import { keystoneAuth } from './keystone-auth';
 import { noAuth } from './no-auth';
+import { catalogFromHeader, type CatalogReader } from './service-catalog';
 import { trustedAuth } from './trusted-auth';
 
 /** The part of `[paste_deploy] flavor` that decides about identity, without its cache suffixes. */
@@ -19,6 +26,8 @@ export function authFlavor(config: ApiConfig): AuthFlavor {
 export interface Authentication {
   authenticate: Authenticator;
   challenge?: string;
+  /** Undefined where nothing tells of other services. */
+  readCatalog?: CatalogReader;
   /** What of it is read again on SIGHUP. */
   reloads?: readonly ReloadStep[];
   close(): void;
@@ -39,6 +48,8 @@ export function createAuthenticator(
     case 'trusted-auth':
       return {
         authenticate: trustedAuth(new TrustedProxies(config.DEFAULT.trusted_proxies)),
+        // Whoever sends it has been told apart from clients by then.
+        readCatalog: (req) => Promise.resolve(catalogFromHeader(req.get('x-service-catalog'))),
         close,
       };
     case 'fakeauth':
@@ -63,7 +74,25 @@ function createKeystoneAuthentication(
   return {
     authenticate,
     challenge: `Keystone uri="${uri}"`,
+    readCatalog: (req) => readCatalog(session, req.get('x-auth-token') ?? ''),
     reloads: [reload],
     close: () => session.close(),
   };
+}
+
+/** @throws DomainError `unauthenticated`, `identity_unavailable` */
+async function readCatalog(
+  session: KeystoneSession,
+  token: string,
+): Promise<readonly CatalogService[]> {
+  try {
+    return await session.catalogOf(token);
+  } catch (cause) {
+    if (!(cause instanceof KeystoneError)) throw cause;
+    if (cause.kind === 'credentials_refused') {
+      throw new DomainError('unauthenticated', 'The token is not valid any more', { cause });
+    }
+    const text = 'The identity service does not give the service catalog at the moment; try again.';
+    throw new DomainError('identity_unavailable', text, { cause });
+  }
 }

@@ -22,6 +22,8 @@ type DetectedFormat = keyof typeof DETECTORS;
 export interface FormatRules {
   /** `[image_format] require_image_format_match`; otherwise a mismatch only goes to the log. */
   requireMatch: boolean;
+  /** Whether what is said to be raw may be of no format but that of a partitioned disk. */
+  requirePlainRaw?: boolean;
   /** `[image_format] gpt_safety_checks_nonfatal` */
   nonfatalGptChecks: readonly string[];
   /** For the operator's log. */
@@ -69,6 +71,9 @@ export class FormatInspection {
     if (format === this.diskFormat) return known(found.get(format));
     if (this.diskFormat === 'raw') {
       // A disk image in a disk image is the user's own affair, as far as it is safe.
+      if (format !== 'gpt' && this.rules.requirePlainRaw === true) {
+        return this.mismatch(`it is of format ${format}, and the image says raw`);
+      }
       if (format !== 'gpt') this.rules.warn(`The data of a raw image is of format ${format}`);
       return this.totalBytes;
     }

@@ -1,5 +1,6 @@
 import { SERVICE_IDENTITY, describeError, isDomainError } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
+import type { WorkArea } from '../imports/preparation/work-area';
 import type { StagingArea } from '../imports/staging-area';
 import { newRequestId, type Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet, UnfinishedBlob, UnfinishedFate } from '@glance/stores';
@@ -12,6 +13,8 @@ export interface SweeperOptions {
   stores: StoreSet;
   /** Of this node; none where nothing is ever staged. */
   staging?: StagingArea;
+  /** Of this node; none where nothing is imported. */
+  work?: WorkArea;
   logger: Logger;
 }
 
@@ -25,10 +28,11 @@ export class UnfinishedSweeper {
 
   /** @returns how many were removed. */
   async sweep(): Promise<number> {
-    const { stores, staging, logger } = this.options;
+    const { stores, staging, work, logger } = this.options;
     const area = await staging?.openIfThere().catch(() => undefined);
     let removed = 0;
-    for (const store of [...stores.list(), ...(area ? [area.store] : [])]) {
+    const areas = [...(area ? [area.store] : []), ...(work ? [work] : [])];
+    for (const store of [...stores.list(), ...areas]) {
       try {
         for (const blob of await store.listUnfinished()) {
           const fate = await this.fateOf(blob);
@@ -61,7 +65,11 @@ export class UnfinishedSweeper {
     }
   }
 
-  private report(store: InstrumentedStore, blob: UnfinishedBlob, fate: UnfinishedFate): void {
+  private report(
+    store: Pick<InstrumentedStore, 'id'>,
+    blob: UnfinishedBlob,
+    fate: UnfinishedFate,
+  ): void {
     this.options.logger.info('Removed what an unfinished upload left behind', {
       store: store.id,
       image: blob.imageId,

@@ -10,6 +10,7 @@ import {
   type BeginUploadResult,
   type DataHash,
   type ImageRecord,
+  type LearnedFacts,
   type ProjectLimits,
   type UploadLease,
 } from '@glance/common';
@@ -87,6 +88,8 @@ export interface Transfer {
   stagingAreaId?: string | undefined;
   /** Nothing that was inspected when it came, or will be before the image has it. */
   isInspected?: boolean;
+  /** Asked when the body was opened, which may have shown what the image is. */
+  learned?(): LearnedFacts | undefined;
   /** For an import: what its task says of a failure. */
   failureText?(error: unknown): string;
   /** Called when bytes may come. */
@@ -163,7 +166,7 @@ export class ImageUploader {
       sizeBytes: transfer.sizeBytes,
       md5: transfer.md5,
       hash: transfer.hash,
-      inspection: this.inspectionOf(transfer),
+      inspection: () => this.inspectionOf(transfer),
       ...(isLimited && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),
@@ -214,7 +217,7 @@ export class ImageUploader {
   }
 
   private async commit(
-    { image, stagingAreaId, context }: Transfer,
+    { image, stagingAreaId, learned, context }: Transfer,
     uploadId: string,
     { locationUrl: url, metadata }: AddedBlob,
     { sizeBytes, md5: checksum, hashAlgorithm, hashValue, virtualSizeBytes }: UploadDigests,
@@ -226,10 +229,12 @@ export class ImageUploader {
       const staged = { areaId: stagingAreaId, node, url, ...found };
       return await registry.commitStaging(image.id, uploadId, staged, context);
     }
+    const facts = learned?.();
     const commit = {
       location: { url, metadata },
       ...found,
       virtualSizeBytes,
+      ...(facts ? { learned: facts } : {}),
       ...(limits ? { limits } : {}),
     };
     return await registry.commitUpload(image.id, uploadId, commit, context);
@@ -300,7 +305,7 @@ export class ImageUploader {
 
   /** Containers hold what they hold: only bare data is looked at (api-v2 sheet §8.1). */
   private inspectionOf(transfer: Transfer): FormatInspection | undefined {
-    const { id, diskFormat, containerFormat } = transfer.image;
+    const { id, diskFormat, containerFormat } = { ...transfer.image, ...transfer.learned?.() };
     if (transfer.stagingAreaId !== undefined || transfer.isInspected === true) return undefined;
     if (containerFormat !== 'bare' || diskFormat === null) return undefined;
     const { formatRules, logger } = this.options;

@@ -1,12 +1,19 @@
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IMPORT_METHODS } from '@glance/common';
 import { createWebReader, type StoreOptions } from '@glance/stores';
 import type { ApiConfig } from '../config';
+import type { FormatRules } from '../formats/format-inspection';
 import { sharedOptions, storeSettings } from '../store-config/store-settings';
 import { ImageImporter, type ImporterOptions } from './image-importer';
 import { ImportFilter } from './import-filter';
-import { bracketed } from './import-options';
+import { bracketed, IMPORT_PLUGINS } from './import-options';
 import { MetadataInjection } from './metadata-injection';
+import { DataPreparation } from './preparation/data-preparation';
+import { CONVERSION_FORMATS, type ConversionFormat } from './preparation/disk-conversion';
+import { LimitedRunner } from './preparation/limited-child';
+import { WorkArea } from './preparation/work-area';
+import { RemoteImages } from './remote-images';
 import { StagingArea } from './staging-area';
 
 /** What imports are made of, as far as the API meets it. */
@@ -14,32 +21,39 @@ export interface ImportParts {
   /** Those that are enabled, in the order of the configuration. */
   methods: readonly string[];
   staging: StagingArea;
+  workArea: WorkArea;
   importer: ImageImporter;
   filter: ImportFilter;
   injection: MetadataInjection;
+  remotes: RemoteImages;
 }
 
 type Environment = Omit<
   ImporterOptions,
-  'staging' | 'web' | 'concurrency' | 'maxAttempts' | 'timeoutMs'
->;
-
-const PLUGINS = ['no_op', 'inject_image_metadata'];
+  'staging' | 'preparation' | 'remotes' | 'web' | 'concurrency' | 'maxAttempts' | 'timeoutMs'
+> & {
+  formatRules: Omit<FormatRules, 'warn'>;
+  imageSizeCapBytes: number;
+};
 
 /** @throws Error that names the option at fault. */
 export function createImports(config: ApiConfig, environment: Environment): ImportParts {
   const { logger, stores } = environment;
   const warn = (message: string): void => logger.warn(message);
-  const plugins = bracketed(config.image_import_opts.image_import_plugins);
-  for (const plugin of plugins) {
-    if (PLUGINS.includes(plugin)) continue;
-    throw new Error(
-      `[image_import_opts] image_import_plugins: this release has no ${plugin}; images would be imported without it. It has: ${PLUGINS.join(', ')}`,
-    );
-  }
+  const plugins = enabledPlugins(config.image_import_opts.image_import_plugins);
   const filter = new ImportFilter(config.import_filtering_opts);
   const { inject, ignore_user_roles: ignoredRoles } = config.inject_metadata_properties;
   const staging = createStagingArea(config, stores.areNamed, warn);
+  const workArea = createWorkArea(config, stores.areNamed, warn);
+  const remotes = new RemoteImages({
+    web: webOptions(config),
+    filter,
+    propertyPrefixes: bracketed(config.glance_download_properties.extra_properties),
+    diskFormats: config.image_format.disk_formats,
+    containerFormats: config.image_format.container_formats,
+    holdMs: config.import.timeout * 1000,
+    warn,
+  });
   const web = createWebReader(webOptions(config), {
     ports: filter.ports,
     permits: (url) => filter.permits(url),
@@ -48,7 +62,9 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
   return {
     methods: enabledMethods(config.DEFAULT.enabled_import_methods, warn),
     staging,
+    workArea,
     filter,
+    remotes,
     injection: new MetadataInjection({
       isEnabled: plugins.includes('inject_image_metadata'),
       properties: inject,
@@ -57,6 +73,17 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
     importer: new ImageImporter({
       ...environment,
       staging,
+      remotes,
+      preparation: new DataPreparation({
+        unpacks: plugins.includes('image_decompression'),
+        convertsTo: plugins.includes('image_conversion') ? outputFormat(config) : undefined,
+        workArea,
+        runner: new LimitedRunner(warn),
+        vmdkTypes: config.image_format.vmdk_allowed_types,
+        formatRules: { ...environment.formatRules, warn },
+        imageSizeCapBytes: environment.imageSizeCapBytes,
+        cpuSeconds: config.import.timeout,
+      }),
       web,
       concurrency: config.import.concurrency,
       maxAttempts: config.import.attempts,
@@ -65,18 +92,37 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
   };
 }
 
+function createWorkArea(
+  config: ApiConfig,
+  storesAreNamed: boolean,
+  warn: (message: string) => void,
+): WorkArea {
+  const [configured, option] = storesAreNamed
+    ? [
+        config.os_glance_tasks_store.filesystem_store_datadir,
+        '[os_glance_tasks_store] filesystem_store_datadir',
+      ]
+    : [config.task.work_dir, '[task] work_dir'];
+  const directory = configured ?? path.join(stagingDirectory(config, storesAreNamed), '.work');
+  return new WorkArea(directory, option, warn);
+}
+
 /** That of this node: where it is depends on whether stores have names (stores sheet §2). */
 export function createStagingArea(
   config: ApiConfig,
   storesAreNamed: boolean,
   warn: (message: string) => void,
 ): StagingArea {
-  if (storesAreNamed) {
-    const { filesystem_store_datadir: directory } = config.os_glance_staging_store;
-    return new StagingArea(directory, '[os_glance_staging_store] filesystem_store_datadir', warn);
-  }
-  const directory = fileURLToPath(config.DEFAULT.node_staging_uri);
-  return new StagingArea(directory, '[DEFAULT] node_staging_uri', warn);
+  const option = storesAreNamed
+    ? '[os_glance_staging_store] filesystem_store_datadir'
+    : '[DEFAULT] node_staging_uri';
+  return new StagingArea(stagingDirectory(config, storesAreNamed), option, warn);
+}
+
+function stagingDirectory(config: ApiConfig, storesAreNamed: boolean): string {
+  return storesAreNamed
+    ? config.os_glance_staging_store.filesystem_store_datadir
+    : fileURLToPath(config.DEFAULT.node_staging_uri);
 }
 
 /** Those of an http store, where there is one, else what such a store would have. */
@@ -84,6 +130,23 @@ function webOptions(config: ApiConfig): StoreOptions {
   const { stores } = storeSettings(config, () => undefined);
   const store = stores.find(({ type }) => type === 'http');
   return store?.options ?? { ...config.glance_store, ...sharedOptions(config) };
+}
+
+function enabledPlugins(items: readonly string[]): string[] {
+  const plugins = bracketed(items);
+  for (const plugin of plugins) {
+    if (IMPORT_PLUGINS.some((known) => known === plugin)) continue;
+    throw new Error(
+      `[image_import_opts] image_import_plugins: this release has no ${plugin}; images would be imported without it. It has: ${IMPORT_PLUGINS.join(', ')}`,
+    );
+  }
+  return plugins;
+}
+
+/** The option lets nothing else in. */
+function outputFormat(config: ApiConfig): ConversionFormat | undefined {
+  const { output_format: wanted } = config.image_conversion;
+  return CONVERSION_FORMATS.find((format) => format === wanted);
 }
 
 function enabledMethods(items: readonly string[], warn: (message: string) => void): string[] {

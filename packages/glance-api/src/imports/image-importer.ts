@@ -6,6 +6,7 @@ import {
   isDomainError,
   type AbandonUpload,
   type ClaimedImport,
+  type LearnedFacts,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
@@ -16,12 +17,17 @@ import { removeTakenLocations } from '../images/remove-locations';
 import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
 import { ExternalBody } from '../transfer/external-body';
+import type { DataPreparation } from './preparation/data-preparation';
+import type { RemoteImages } from './remote-images';
 import type { StagingArea } from './staging-area';
 
 export interface ImporterOptions {
   registry: Registry;
   stores: StoreSet;
   staging: StagingArea;
+  remotes: RemoteImages;
+  /** What plugins make of the data. */
+  preparation: DataPreparation;
   /** Reads the URLs of web-download. */
   web: InstrumentedStore;
   uploader: ImageUploader;
@@ -49,12 +55,13 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   protected async claim(imageId: string | undefined, context: CallContext) {
-    const { registry, node, storageQuotaBytes, maxAttempts, staging } = this.options;
+    const { registry, node, storageQuotaBytes, maxAttempts, staging, remotes } = this.options;
     const area = await staging.openIfThere().catch(() => undefined);
     return await registry.claimImport(
       {
         ...(imageId === undefined ? {} : { imageId }),
         stagingAreaId: area?.id ?? null,
+        ...(remotes.isHolding ? { holderId: remotes.id } : {}),
         uploadId: randomUUID(),
         node,
         storageQuotaBytes,
@@ -70,7 +77,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   protected async carryOut(claimed: ClaimedImport, context: CallContext): Promise<void> {
-    const { logger, uploader, stores, limits, timeoutMs } = this.options;
+    const { logger, uploader, stores, limits, preparation, remotes, timeoutMs } = this.options;
     const { image, lease, storeId, source, staged, task, attempt } = claimed;
     const about = {
       image: image.id,
@@ -82,17 +89,31 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
     const expected =
       source === 'image'
         ? { sizeBytes: image.sizeBytes ?? undefined, md5: image.checksum ?? undefined }
-        : { sizeBytes: staged?.sizeBytes, md5: staged?.checksum };
+        : staged && !preparation.concerns(image)
+          ? { sizeBytes: staged.sizeBytes, md5: staged.checksum, hash: staged.hash }
+          : { sizeBytes: undefined, md5: undefined };
+    let learned: LearnedFacts | undefined;
+    const open = async (signal: AbortSignal): Promise<{ stream: BlobStream }> => {
+      const opened = await this.open(claimed, context, signal);
+      learned = opened.learned;
+      const found = { ...image, ...learned };
+      if (source === 'image' || !preparation.concerns(found)) return opened;
+      const name = { imageId: image.id, uploadId: lease.uploadId };
+      const data = opened.stream;
+      const prepared = await preparation.prepare(name, found, data, staged ?? undefined, signal);
+      learned = { ...learned, ...prepared.learned };
+      return prepared;
+    };
     try {
       const filled = await uploader.transfer(
         {
           image,
           destination: () => stores.get(storeId),
-          body: () => new ExternalBody((signal) => this.open(claimed, context, signal), timeoutMs),
+          body: () => new ExternalBody(open, timeoutMs),
           // As of a copy: the service's own work, for the owner of the image.
           caller: { projectId: image.owner },
           ...expected,
-          hash: staged?.hash,
+          learned: () => learned,
           announcedBytes: expected.sizeBytes,
           reserves: 'as it comes',
           limits: async () => (await imageLimits(limits, image.owner)).limits,
@@ -100,26 +121,28 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
           isInspected: source === 'image',
           context,
           signal: this.stopSignal,
-          copyEnd,
+          copyEnd: (error) => copyEnd(error, source),
           failureText,
         },
         lease,
       );
       failPoint('I5');
+      remotes.release(task.id);
       logger.info('An import has filled a store', { ...about, bytes: filled.sizeBytes });
     } catch (error) {
       logger.info(`An import could not fill a store: ${describeError(error)}`, about);
       await this.removeWhatIsLeft(image.id, context);
     }
+    await this.releaseWork(claimed);
     await this.removeStaged(claimed, context);
   }
 
   private async open(
-    { image, lease, source, staged }: ClaimedImport,
+    { image, lease, source, staged, task }: ClaimedImport,
     context: CallContext,
     signal: AbortSignal,
-  ): Promise<{ stream: BlobStream }> {
-    const { registry, stores, staging, web, logger } = this.options;
+  ): Promise<{ stream: BlobStream; learned?: LearnedFacts }> {
+    const { registry, stores, staging, remotes, web, logger } = this.options;
     failPoint('I2');
     if (source === 'image') {
       const caller = { projectId: image.owner };
@@ -132,6 +155,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const area = await staging.open();
       return await area.store.get(staged.url, { signal });
     }
+    if (source === 'held') return await remotes.open(task.id, signal);
     const url = await registry.getCopySource(image.id, lease.uploadId, { ...context, signal });
     try {
       return await web.get(url, { signal });
@@ -154,6 +178,17 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
         });
       },
     );
+  }
+
+  private async releaseWork({ image, lease: { uploadId } }: ClaimedImport): Promise<void> {
+    const { preparation, logger } = this.options;
+    await preparation.release({ imageId: image.id, uploadId }).catch((error: unknown) => {
+      logger.warn('Files of an import could not be removed; a sweep tries again', {
+        image: image.id,
+        upload: uploadId,
+        error: describeError(error),
+      });
+    });
   }
 
   /** I6: data that was staged goes when its import has ended; a sweep finds what stays. */
@@ -179,8 +214,13 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 }
 
-function copyEnd(error: unknown): NonNullable<AbandonUpload['copy']> {
-  return isDomainError(error, 'shutting_down') ? 'handed_back' : 'failed_for_good';
+function copyEnd(
+  error: unknown,
+  source: ClaimedImport['source'],
+): NonNullable<AbandonUpload['copy']> {
+  // What only this process holds nobody can take over.
+  const canGoOn = source !== 'held' && isDomainError(error, 'shutting_down');
+  return canGoOn ? 'handed_back' : 'failed_for_good';
 }
 
 /** What users may know of a failure. */

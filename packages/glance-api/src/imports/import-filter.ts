@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { invalidRequest, redactUri } from '@glance/common';
+import { type ImportMethod, invalidRequest, redactUri } from '@glance/common';
 import { parseSourceUrl } from '@glance/stores';
 
 export interface ImportFilterOptions {
@@ -39,11 +39,11 @@ export class ImportFilter {
    * @returns the URL in the form in which it is read.
    * @throws DomainError `invalid_request`; credentials do not show in its text.
    */
-  check(uri: string): string {
+  check(uri: string, method: ImportMethod = 'web-download'): string {
     const source = parseSourceUrl(uri);
     if (!source || !this.permits(source.url)) {
       const shown = redactUri(uri).slice(0, 300);
-      throw invalidRequest(`URI for web-download does not pass filtering: ${shown}`);
+      throw invalidRequest(`URI for ${method} does not pass filtering: ${shown}`);
     }
     return source.href;
   }

@@ -1,11 +1,22 @@
 import { integerOption, listOption, secondsOption, textOption } from '@glance/service-kit';
-import { IMPORT_METHODS } from '@glance/common';
+import { IMPORT_METHODS, type ImportMethod } from '@glance/common';
+import { CONVERSION_FORMATS } from './preparation/disk-conversion';
+
+/** Methods by which users name what this service reads. */
+const OUTBOUND = new Set<ImportMethod>(['web-download', 'glance-download']);
+
+export const IMPORT_PLUGINS = [
+  'no_op',
+  'inject_image_metadata',
+  'image_decompression',
+  'image_conversion',
+] as const;
 
 /** Options of `[DEFAULT]` about imports. */
 export const IMPORT_DEFAULTS = {
   enabled_import_methods: listOption({
-    help: `Ways in which images may be imported, of: ${IMPORT_METHODS.join(', ')}. Others are left out with a warning. With web-download users name web servers that this service reads, as [import_filtering_opts] and the http_store_ options of [glance_store] let them; addresses that are not public are refused unless these name them. Upstream has it enabled by default, where nothing of a user's choice is read here.`,
-    default: IMPORT_METHODS.filter((method) => method !== 'web-download'),
+    help: `Ways in which images may be imported, of: ${IMPORT_METHODS.join(', ')}. Others are left out with a warning. With web-download users name web servers that this service reads, as [import_filtering_opts] and the http_store_ options of [glance_store] let them; addresses that are not public are refused unless these name them. Upstream has it enabled by default, where nothing of a user's choice is read here. With glance-download users name images in other regions of their service catalog; the data's URL must pass [import_filtering_opts], whose default does not have port 9292.`,
+    default: IMPORT_METHODS.filter((method) => !OUTBOUND.has(method)),
   }),
   node_staging_uri: textOption({
     help: 'Directory, as file:///PATH, where glance-direct keeps what clients have staged until it is imported. It is made when it is needed, for this service alone. Nodes that share it can import what any of them took; otherwise the node that took it does. With enabled_backends, [os_glance_staging_store] filesystem_store_datadir is meant.',
@@ -32,8 +43,7 @@ export const IMPORT_SECTIONS = {
   os_glance_staging_store: RESERVED_STORE,
   os_glance_tasks_store: {
     filesystem_store_datadir: textOption({
-      help: 'Not needed: nothing is kept there.',
-      default: '/var/lib/glance/os_glance_tasks_store',
+      help: 'With enabled_backends, the directory of [task] work_dir; without it: .work in the staging area.',
     }),
   },
   task: {
@@ -43,7 +53,9 @@ export const IMPORT_SECTIONS = {
       max: 87_840,
     }),
     task_executor: textOption({ help: 'Not needed: there is one.' }),
-    work_dir: textOption({ help: 'Not needed: nothing is kept there.' }),
+    work_dir: textOption({
+      help: 'Directory for the files that image_conversion and image_decompression need while they run, of the size of the images. It is made when it is needed, for this service alone. Without it: .work in the staging area. With enabled_backends, [os_glance_tasks_store] filesystem_store_datadir is meant.',
+    }),
   },
   import_filtering_opts: {
     allowed_schemes: list('Schemes of web-download.', ['http', 'https']),
@@ -57,7 +69,20 @@ export const IMPORT_SECTIONS = {
   },
   image_import_opts: {
     image_import_plugins: list(
-      'What is done to every imported image but copies: no_op, inject_image_metadata.',
+      `What is done to every imported image but copies, of: ${IMPORT_PLUGINS.join(', ')}. Whatever their order, data is unpacked before it is converted.`,
+    ),
+  },
+  image_conversion: {
+    output_format: textOption({
+      help: 'What image_conversion makes of bare images that are no iso; needs qemu-img.',
+      choices: CONVERSION_FORMATS,
+      default: 'raw',
+    }),
+  },
+  glance_download_properties: {
+    extra_properties: list(
+      'Beginnings of the names of properties that glance-download brings along.',
+      [...['hw_', 'trait:', 'os_distro', 'os_secure_boot', 'os_type']],
     ),
   },
   inject_metadata_properties: {

@@ -1,10 +1,28 @@
-import { DomainError, IMPORT_METHODS, invalidRequest, type ImportMethod } from '@glance/common';
+import {
+  DomainError,
+  IMPORT_METHODS,
+  invalidRequest,
+  isCanonicalUuid,
+  type ImportMethod,
+} from '@glance/common';
+
+const INTERFACES = ['public', 'internal', 'admin'] as const;
+
+/** An image of the same service elsewhere. */
+export interface RemoteRequest {
+  region: string;
+  imageId: string;
+  /** Of the endpoint in the catalog. */
+  interface: string;
+}
 
 /** What a client asks for (tasks sheet §5). */
 export interface ImportRequest {
   method: ImportMethod;
   /** Of `web-download`, unchecked. */
   uri: string | undefined;
+  /** Of `glance-download`. */
+  remote: RemoteRequest | undefined;
   /** Undefined where the body names none. */
   stores: string[] | undefined;
   allStores: boolean;
@@ -43,11 +61,30 @@ export function parseImportRequest(
   return {
     method: known,
     uri: known === 'web-download' ? (uri as string) : undefined,
+    remote: known === 'glance-download' ? parseRemote(method) : undefined,
     // An empty list names no store, as none at all.
     stores: stores === undefined || stores.length === 0 ? undefined : stores,
     allStores,
     allStoresMustSucceed: mustSucceed,
   };
+}
+
+/** Row 9. */
+function parseRemote(method: Record<string, unknown>): RemoteRequest {
+  const { glance_region: region, glance_image_id: imageId } = method;
+  const { glance_service_interface: interfaceName = 'public' } = method;
+  const needed = (name: string): DomainError =>
+    invalidRequest(`'${name}' needs to be set for glance-download import method`);
+  if (typeof region !== 'string' || region === '') throw needed('glance_region');
+  if (typeof imageId !== 'string') throw needed('glance_image_id');
+  const id = imageId.toLowerCase();
+  if (!isCanonicalUuid(id)) {
+    throw invalidRequest(`Remote image id does not look like a UUID: ${imageId.slice(0, 100)}`);
+  }
+  if (!INTERFACES.some((each) => each === interfaceName)) {
+    throw invalidRequest(`'glance_service_interface' must be one of ${INTERFACES.join(', ')}`);
+  }
+  return { region: region.slice(0, 255), imageId: id, interface: String(interfaceName) };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -26,8 +26,8 @@ export interface UploadExpectations {
   md5: string | undefined;
   /** The digest that the image is to have, under another algorithm than usual if it says so. */
   hash?: DataHash | undefined;
-  /** Sees every byte, and refuses by throwing when all have come. */
-  inspection?: FormatInspection | undefined;
+  /** Asked for when the first bytes have come: sees every byte, and refuses by throwing at the end. */
+  inspection?: (() => FormatInspection | undefined) | undefined;
   /** Waited for before bytes up to this total are taken: refuses by rejecting. */
   admit?: (totalBytes: number) => Promise<void> | undefined;
 }
@@ -56,6 +56,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
   private readonly hash: HashJob;
   private readonly hashAlgorithm: string;
   private received = 0;
+  private inspection: FormatInspection | undefined;
   private result: UploadDigests | undefined;
   private closed = false;
   private readonly pendingHashes = new Set<Promise<unknown>>();
@@ -116,7 +117,9 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
 
   private async fill(): Promise<void> {
     let slab: Slab | undefined;
-    for (let piece = await this.body.next(); piece; piece = await this.body.next()) {
+    let piece = await this.body.next();
+    this.inspection = this.expected.inspection?.();
+    for (; piece; piece = await this.body.next()) {
       this.received += piece.length;
       if (this.received > this.expected.maxBytes) {
         throw new DomainError('too_large', this.expected.tooLargeMessage);
@@ -124,7 +127,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
       const { sizeBytes } = this.expected;
       if (sizeBytes !== undefined && this.received > sizeBytes) throw this.sizeMismatch(sizeBytes);
       await this.expected.admit?.(this.received);
-      this.expected.inspection?.write(piece);
+      this.inspection?.write(piece);
       for (let rest = piece; rest.length > 0;) {
         slab ??= await this.ring.takeFree();
         rest = rest.subarray(this.ring.append(slab, rest));
@@ -156,7 +159,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
         `The image is to have the ${this.hashAlgorithm} ${this.expected.hash.value}, and its data has ${hashValue}.`,
       );
     }
-    const virtualSizeBytes = this.expected.inspection?.end() ?? null;
+    const virtualSizeBytes = this.inspection?.end() ?? null;
     const { received: size, hashAlgorithm } = this;
     return { sizeBytes: size, md5, hashAlgorithm, hashValue, virtualSizeBytes };
   }

@@ -71,6 +71,8 @@ export async function createV2(parts: ApiParts): Promise<Router> {
     imports: new ImportController({
       ...parts,
       ...parts.imports,
+      readCatalog: parts.readCatalog,
+      node: parts.node,
       imageSizeCapBytes: options.image_size_cap,
       timeToLiveHours: config.task.task_time_to_live,
     }),

@@ -164,7 +164,7 @@ describe('imports in API v2', () => {
 
   it('stop the start for a plugin that would be missing', async () => {
     await expect(
-      startTestApi('--image-import-opts-image-import-plugins=[image_conversion]'),
-    ).rejects.toThrow('image_conversion');
+      startTestApi('--image-import-opts-image-import-plugins=[image_polish]'),
+    ).rejects.toThrow('image_polish');
   });
 });

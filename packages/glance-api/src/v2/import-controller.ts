@@ -3,6 +3,7 @@ import {
   DomainError,
   SERVICE_IDENTITY,
   failPoint,
+  invalidRequest,
   isDomainError,
   redactUri,
   type BeginImport,
@@ -14,12 +15,19 @@ import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
 import { requireWriter } from '../auth/require-writer';
+import { imageEndpoint, type CatalogReader } from '../auth/service-catalog';
 import { storeCallerOf } from '../auth/store-caller';
 import type { ImageUploader } from '../images/upload-image';
 import type { ImageImporter } from '../imports/image-importer';
 import type { ImportFilter } from '../imports/import-filter';
-import { importConflict, parseImportRequest, type ImportRequest } from '../imports/import-request';
+import {
+  importConflict,
+  parseImportRequest,
+  type ImportRequest,
+  type RemoteRequest,
+} from '../imports/import-request';
 import type { MetadataInjection } from '../imports/metadata-injection';
+import type { RemoteImage, RemoteImages } from '../imports/remote-images';
 import type { StagingArea } from '../imports/staging-area';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
@@ -41,9 +49,14 @@ export interface ImportControllerOptions {
   staging: StagingArea;
   importer: ImageImporter;
   filter: ImportFilter;
+  remotes: RemoteImages;
+  /** Undefined where no identity comes with one. */
+  readCatalog: CatalogReader | undefined;
   injection: MetadataInjection;
   /** Those of the configuration that this release has. */
   methods: readonly string[];
+  /** Names this process in leases. */
+  node: string;
   imageSizeCapBytes: number;
   timeToLiveHours: number;
 }
@@ -98,7 +111,7 @@ export class ImportController {
 
   /** `POST …/import`: the checks in the order of the sheet's table, but for rights before status. */
   import = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, importer, injection, filter, stores } = this.options;
+    const { registry, policy, importer, injection, filter, remotes, stores } = this.options;
     const request = parseImportRequest(req.body as Record<string, unknown>, this.options.methods);
     const caller = requireWriter(req);
     const image = await findImage(registry, req);
@@ -111,9 +124,11 @@ export class ImportController {
       answerEmpty(res, 202);
       return;
     }
+    const remote = request.remote && (await this.findRemote(req, request.remote));
     const limits = await imageLimits(this.options.limits, image.owner);
     const begun: BeginImport = {
       ...this.taskOf(req, image, request, storeIds),
+      ...(remote ? { heldBy: { id: remotes.id, node: this.options.node } } : {}),
       method: request.method,
       storeIds,
       storesAreNamed: stores.areNamed,
@@ -125,9 +140,11 @@ export class ImportController {
     const context = contextOf(req);
     // Whoever may copy may do so whoever's the image is.
     const identity = request.method === 'copy-image' ? SERVICE_IDENTITY : context.identity;
+    if (remote) remotes.hold(begun.taskId, remote);
     try {
       await registry.beginImport(image.id, begun, { ...context, identity });
     } catch (error) {
+      remotes.release(begun.taskId);
       throw isDomainError(error, 'conflict') ? notPermitted(image.id, error) : error;
     }
     failPoint('I1');
@@ -135,9 +152,25 @@ export class ImportController {
     answerEmpty(res, 202);
   };
 
+  /** Where the caller's token opens the image. @throws DomainError `invalid_request` */
+  private async findRemote(req: Request, wanted: RemoteRequest): Promise<RemoteImage> {
+    const { readCatalog } = this.options;
+    const token = req.get('x-auth-token');
+    if (!readCatalog || token === undefined) {
+      throw invalidRequest('glance-download needs a token with a service catalog');
+    }
+    const endpoint = imageEndpoint(await readCatalog(req), wanted.region, wanted.interface);
+    if (endpoint === undefined) {
+      throw invalidRequest(
+        `The service catalog has no ${wanted.interface} endpoint of type image in region ${wanted.region}`,
+      );
+    }
+    return { endpoint, imageId: wanted.imageId, token };
+  }
+
   private taskOf(req: Request, image: ImageRecord, request: ImportRequest, storeIds: string[]) {
     const { userId, projectId } = identityOf(req);
-    const { method, uri, allStores, allStoresMustSucceed } = request;
+    const { method, uri, remote, allStores, allStoresMustSucceed } = request;
     return {
       taskId: randomUUID(),
       owner: projectId ?? '',
@@ -148,7 +181,15 @@ export class ImportController {
         image_id: image.id,
         import_req: {
           // Whoever sees the task need not see the credentials of the source.
-          method: { name: method, ...(uri === undefined ? {} : { uri: redactUri(uri) }) },
+          method: {
+            name: method,
+            ...(uri === undefined ? {} : { uri: redactUri(uri) }),
+            ...(remote && {
+              glance_region: remote.region,
+              glance_image_id: remote.imageId,
+              glance_service_interface: remote.interface,
+            }),
+          },
           ...(request.stores === undefined ? {} : { stores: request.stores }),
           all_stores: allStores,
           all_stores_must_succeed: allStoresMustSucceed,
@@ -168,7 +209,12 @@ function checkImportable(image: ImageRecord, { method }: ImportRequest): void {
   if (method !== 'copy-image' && status === 'active') {
     throw importConflict(`Image with status active cannot be target for import`);
   }
-  const wanted = { 'copy-image': 'active', 'web-download': 'queued', 'glance-direct': 'uploading' };
+  const wanted = {
+    'copy-image': 'active',
+    'web-download': 'queued',
+    'glance-direct': 'uploading',
+    'glance-download': 'queued',
+  };
   if (status !== wanted[method]) {
     throw importConflict(
       `Image needs to be in '${wanted[method]}' state to use '${method}' method; it is '${status}'`,

@@ -1,9 +1,10 @@
 import type { ImportMethod, ImportTarget } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { executeSql, selectRow, selectRows, sql, sqlText } from '../db/sql';
+import { executeSql, isOneOf, selectRow, selectRows, sql, sqlText } from '../db/sql';
 import type { TextCipher } from '../db/text-cipher';
 import { requireUrl } from '../images/stored-urls';
+import type { Unlearned } from './learned-facts';
 
 /** A store to fill, and what it got. */
 export interface StoredTarget extends ImportTarget {
@@ -17,7 +18,7 @@ export interface Import {
   method: ImportMethod;
   /** Of `web-download`. */
   sourceUrl: string | null;
-  /** The staging area that alone has the data; null when any process can go on. */
+  /** The staging area that alone has the data, or the process that alone has a token; null when any process can go on. */
   areaId: string | null;
   targets: StoredTarget[];
   allMustSucceed: boolean;
@@ -28,6 +29,8 @@ export interface Import {
   attempts: number;
   isLastAttempt: boolean;
   timeToLiveHours: number;
+  /** What the image was, once an import has changed more of it than its data. */
+  before?: Unlearned | undefined;
 }
 
 interface ImportRow {
@@ -43,6 +46,7 @@ interface ImportRow {
   attempts: number;
   is_last_attempt: number;
   time_to_live_hours: number;
+  before_import: string | null;
 }
 
 /** Rows of `registry_imports`. The image's row is locked by whoever changes one. */
@@ -70,7 +74,7 @@ export class ImportRepository {
     const row = await selectRow<ImportRow>(
       this.connection,
       sql`SELECT image_id, task_id, method, source_url, area_id, targets, all_must_succeed,
-          stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours
+          stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, before_import
         FROM registry_imports WHERE image_id = ${imageId}${this.dialect.forUpdate}`,
     );
     return (
@@ -88,19 +92,22 @@ export class ImportRepository {
         attempts: row.attempts,
         isLastAttempt: row.is_last_attempt !== 0,
         timeToLiveHours: row.time_to_live_hours,
+        before:
+          row.before_import === null ? undefined : (JSON.parse(row.before_import) as Unlearned),
       }
     );
   }
 
   /** Images whose import nobody carries out and that a reader of the area can go on with. */
-  async findDue(areaId: string | null, limit: number): Promise<string[]> {
+  async findDue(areaIds: readonly string[], limit: number): Promise<string[]> {
     const rows = await selectRows<{ image_id: string }>(
       this.connection,
       sql`SELECT registry_imports.image_id FROM registry_imports
         LEFT JOIN registry_leases ON registry_leases.upload_id = registry_imports.upload_id
           AND registry_leases.finished_at IS NULL
         WHERE registry_leases.upload_id IS NULL
-          AND (registry_imports.area_id IS NULL OR registry_imports.area_id = ${areaId})
+          AND (registry_imports.area_id IS NULL
+            OR ${isOneOf(sqlText('registry_imports.area_id'), areaIds)})
         ORDER BY registry_imports.created_at LIMIT ${sqlText(String(limit))}`,
     );
     return rows.map((row) => row.image_id);
@@ -147,11 +154,12 @@ export class ImportRepository {
   }
 
   /** On to the next store. */
-  async advance({ imageId, targets, areaId }: Import): Promise<void> {
+  async advance({ imageId, targets, areaId, before }: Import): Promise<void> {
     await executeSql(
       this.connection,
       sql`UPDATE registry_imports SET targets = ${JSON.stringify(targets)}, area_id = ${areaId},
-          attempts = 0, is_last_attempt = 0
+          attempts = 0, is_last_attempt = 0,
+          before_import = ${before ? JSON.stringify(before) : null}
         WHERE image_id = ${imageId}`,
     );
   }

@@ -29,6 +29,7 @@ const STATUS_FOR: Readonly<Record<BeginImport['method'], ImageStatus>> = {
   'glance-direct': 'uploading',
   'web-download': 'queued',
   'copy-image': 'active',
+  'glance-download': 'queued',
 };
 
 /** Imports: their acceptance (I1), and who carries out the next step (tasks sheet §5, §6). */
@@ -68,7 +69,7 @@ export class ImportService {
         taskId: request.taskId,
         method,
         sourceUrl: request.sourceUrl ?? null,
-        areaId: staged?.areaId ?? null,
+        areaId: staged?.areaId ?? request.heldBy?.id ?? null,
         targets: request.storeIds.map((storeId) => ({ storeId, state: 'waiting' })),
         allMustSucceed: request.allStoresMustSucceed,
         storesAreNamed: request.storesAreNamed,
@@ -78,6 +79,7 @@ export class ImportService {
         timeToLiveHours: request.timeToLiveHours,
       };
       await imports.insert(job);
+      if (request.heldBy) await staging.touchArea(request.heldBy.id, request.heldBy.node);
       // Whoever imports has said that the data does not come from where it was promised before.
       await copies.forget(id);
       if (method !== 'copy-image' && !(await images.transition(id, [status], 'importing'))) {
@@ -97,12 +99,13 @@ export class ImportService {
     requireService(identity);
     return await this.transactions.write(scope, async (repositories) => {
       const { imports, staging } = repositories;
-      const { imageId, stagingAreaId, node } = request;
-      if (imageId === undefined && stagingAreaId !== null) {
-        await staging.touchArea(stagingAreaId, node);
+      const { imageId, node } = request;
+      const areaIds = areasOf(request);
+      if (imageId === undefined) {
+        for (const areaId of areaIds) await staging.touchArea(areaId, node);
       }
       const candidates =
-        imageId === undefined ? await imports.findDue(stagingAreaId, CANDIDATES) : [imageId];
+        imageId === undefined ? await imports.findDue(areaIds, CANDIDATES) : [imageId];
       for (const each of candidates) {
         const claimed = await claimImport(repositories, each, request, identity);
         if (claimed) return claimed;
@@ -115,14 +118,15 @@ export class ImportService {
 async function claimImport(
   repositories: Repositories,
   imageId: string,
-  { uploadId, node, storageQuotaBytes, maxAttempts, stagingAreaId }: ClaimImport,
+  request: ClaimImport,
   identity: Identity,
 ): Promise<ClaimedImport | null> {
   const { images, imports, leases, tasks, staging } = repositories;
+  const { uploadId, node, storageQuotaBytes, maxAttempts } = request;
   const image = await images.lock(imageId, identity, { skipLocked: true });
   if (!image || image.row.deleted !== 0) return null;
   const job = await imports.find(imageId);
-  if (!job || (job.areaId !== null && job.areaId !== stagingAreaId)) return null;
+  if (!job || (job.areaId !== null && !areasOf(request).includes(job.areaId))) return null;
   if (job.uploadId !== null && (await leases.find(imageId, job.uploadId))?.finished === false) {
     return null;
   }
@@ -142,7 +146,7 @@ async function claimImport(
   const lease = await claimUpload(repositories, imageId, image.row.owner, upload, kind);
   await imports.beginAttempt(imageId, { uploadId, attempts, isLast: attempts >= maxAttempts });
   await tasks.begin(job.taskId);
-  const source = isFirst ? sourceOf(job) : 'image';
+  const source = isFirst ? SOURCES[job.method] : 'image';
   return {
     task: requireTask(await tasks.find(job.taskId)),
     image: present(requireFound(await images.find(imageId)), identity),
@@ -154,9 +158,16 @@ async function claimImport(
   };
 }
 
-function sourceOf({ method }: Import): ClaimedImport['source'] {
-  if (method === 'glance-direct') return 'staged';
-  return method === 'web-download' ? 'url' : 'image';
+const SOURCES: Readonly<Record<Import['method'], ClaimedImport['source']>> = {
+  'glance-direct': 'staged',
+  'web-download': 'url',
+  'copy-image': 'image',
+  'glance-download': 'held',
+};
+
+/** What the claimer alone may have. */
+function areasOf({ stagingAreaId, holderId }: ClaimImport): string[] {
+  return [stagingAreaId, holderId].filter((id) => typeof id === 'string');
 }
 
 /** @throws DomainError `quota_exceeded` */

@@ -11,6 +11,7 @@ import { countedBytes, type Accounts } from '../quota/accounts';
 import type { Repositories } from '../repositories';
 import type { Lease } from '../uploads/lease-repository';
 import { showProgress } from './import-progress';
+import { learn, learnedColumns, unlearn } from './learned-facts';
 import type { Import, StoredTarget } from './import-repository';
 
 const WITH_DATA: readonly ImageStatus[] = ['active', 'deactivated'];
@@ -30,6 +31,7 @@ export async function commitImportStep(
 ): Promise<boolean | undefined> {
   const { images, imports, locations, leases } = repositories;
   const { row, storedLocations } = image;
+  const { learned = {} } = commit;
   const job = await imports.find(row.id);
   if (job?.uploadId !== lease.uploadId) return undefined;
   // The data of a further store is that of the first, which has told all there is to know of it.
@@ -46,6 +48,7 @@ export async function commitImportStep(
     checksum: commit.checksum,
     os_hash_algo: commit.hashAlgorithm,
     os_hash_value: commit.hashValue,
+    ...learnedColumns(learned),
   };
   const columns = isFurther ? {} : found;
   const activates = lease.kind === 'import' && (verdict === 'succeeded' || !job.allMustSucceed);
@@ -55,13 +58,14 @@ export async function commitImportStep(
       ? await images.update(row.id, columns, ['importing'])
       : await images.update(row.id, {}, WITH_DATA);
   if (!changed) return undefined;
+  const before = isFurther ? job.before : await learn(repositories, row, learned);
   await leases.finish(lease.uploadId, 'committed');
   const stored = { status: row.status, size: commit.sizeBytes };
   await accounts.add(row.owner, {
     usedBytes: countedBytes(stored, storedLocations + 1) - countedBytes(row, storedLocations),
   });
   // From here on the data is the image's own: whoever can read its store can go on.
-  const advanced = { ...job, targets, areaId: null };
+  const advanced = { ...job, targets, areaId: null, before };
   if (verdict === 'next') {
     await imports.advance(advanced);
     await showProgress(repositories, advanced);
@@ -109,7 +113,9 @@ export async function failStranded(
   job: Import,
 ): Promise<number> {
   const node = job.areaId === null ? undefined : await repositories.staging.nodeOf(job.areaId);
-  const message = `The staged data is on ${node ?? 'a node that was never heard of'}, which does not answer`;
+  const what =
+    job.method === 'glance-download' ? 'The token of the import' : 'The data of the import';
+  const message = `${what} is on ${node ?? 'a node that was never heard of'}, which does not answer`;
   return await failTarget(repositories, image, job, message);
 }
 
@@ -158,7 +164,10 @@ async function rollBack(
   );
   await end(repositories, { ...job, targets }, { status: 'failure', message });
   if (row.status !== 'importing') return 0;
-  const columns = { checksum: null, os_hash_algo: null, os_hash_value: null };
+  const columns = {
+    ...{ checksum: null, os_hash_algo: null, os_hash_value: null },
+    ...(job.before ? await unlearn(repositories, row.id, job.before) : {}),
+  };
   await images.transition(row.id, ['importing'], 'queued', { columns });
   return -countedBytes(row, storedLocations);
 }

@@ -71,6 +71,17 @@ export class StagingRepository {
     );
   }
 
+  /** Areas that nobody has read for so long and that nothing refers to. */
+  async forgetAreas(unseenSeconds: number): Promise<void> {
+    await executeSql(
+      this.connection,
+      sql`DELETE FROM registry_staging_areas
+        WHERE seen_at <= ${this.dialect.secondsFromNow(-unseenSeconds)}
+          AND area_id NOT IN (SELECT area_id FROM registry_staged)
+          AND area_id NOT IN (SELECT area_id FROM registry_imports WHERE area_id IS NOT NULL)`,
+    );
+  }
+
   /** Who was last heard of that reads the area. */
   async nodeOf(areaId: string): Promise<string | undefined> {
     const row = await selectRow<{ node: string }>(

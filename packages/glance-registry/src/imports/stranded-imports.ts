@@ -7,6 +7,8 @@ import { failStranded } from './import-steps';
 
 /** A staging area that nobody reads for so long is taken for lost (reliability sheet §4). */
 const UNSEEN_SECONDS = 120;
+/** Processes that held something for an import are areas too, each with a row of its own. */
+const FORGOTTEN_SECONDS = 24 * 3600;
 const BATCH = 100;
 
 /** Ends imports whose staged data is on a node that is gone: their images can be staged again. */
@@ -21,6 +23,7 @@ export async function failStrandedImports(
     const failed = await transactions.write({}, (repositories) => fail(repositories, imageId));
     if (failed) logger.warn('An import was given up: its staging area is gone', { image: imageId });
   }
+  await transactions.write({}, ({ staging }) => staging.forgetAreas(FORGOTTEN_SECONDS));
 }
 
 async function fail(repositories: Repositories, imageId: string): Promise<boolean> {

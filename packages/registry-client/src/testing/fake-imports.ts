@@ -2,8 +2,12 @@ import {
   DomainError,
   IMPORT_PROPERTIES,
   importVerdict,
+  isServiceProperty,
   type BeginImport,
+  type ClaimImport,
+  type ClaimedImport,
   type ImageProperty,
+  type ImageRecord,
   type ImportTarget,
   type TaskRecord,
 } from '@glance/common';
@@ -13,6 +17,7 @@ const STATUS_FOR = {
   'glance-direct': 'uploading',
   'web-download': 'queued',
   'copy-image': 'active',
+  'glance-download': 'queued',
 } as const;
 
 /** An import that was accepted and has not ended. */
@@ -23,6 +28,8 @@ export interface FakeImport {
   uploadId: string | null;
   attempts: number;
   isLastAttempt: boolean;
+  /** What the image was before it got data. */
+  before?: ImageRecord;
 }
 
 /** What the fake does about tasks and imports; the image is changed in place. */
@@ -62,7 +69,8 @@ export class FakeImports {
     image.import = {
       request,
       targets: request.storeIds.map((storeId) => ({ storeId, state: 'waiting' })),
-      areaId: method === 'glance-direct' ? (image.staged?.areaId ?? null) : null,
+      areaId:
+        method === 'glance-direct' ? (image.staged?.areaId ?? null) : (request.heldBy?.id ?? null),
       uploadId: null,
       attempts: 0,
       isLastAttempt: false,
@@ -127,7 +135,13 @@ export class FakeImports {
     this.end(image, job, failure);
     if (record.status !== 'importing') return;
     transition(image, 'queued');
-    Object.assign(record, { checksum: null, hashAlgorithm: null, hashValue: null });
+    const { diskFormat, containerFormat, properties } = job.before ?? record;
+    const formats = { diskFormat, containerFormat };
+    Object.assign(record, { checksum: null, hashAlgorithm: null, hashValue: null, ...formats });
+    record.properties = [
+      ...properties.filter(([name]) => !isServiceProperty(name)),
+      ...record.properties.filter(([name]) => isServiceProperty(name)),
+    ];
   }
 
   /** The image is being deleted. */
@@ -171,19 +185,31 @@ export class FakeImports {
       [IMPORT_PROPERTIES.failed, inState('failed')],
       ...others,
     ];
-    const names = new Set(shown.map(([name]) => name));
-    image.record.properties = [
-      ...image.record.properties.filter(([name]) => !names.has(name)),
-      ...shown,
-    ];
+    putProperties(image.record, shown);
   }
 }
 
+/** Over those of the same names. */
+export function putProperties(record: ImageRecord, properties: readonly ImageProperty[]): void {
+  const names = new Set(properties.map(([name]) => name));
+  record.properties = [...record.properties.filter(([name]) => !names.has(name)), ...properties];
+}
+
 /** What a claim of the import is told to read. */
-export function fakeSourceOf({ request, targets }: FakeImport): 'staged' | 'url' | 'image' {
+export function fakeSourceOf({ request, targets }: FakeImport): ClaimedImport['source'] {
   if (targets.some(({ state }) => state === 'done')) return 'image';
-  if (request.method === 'glance-direct') return 'staged';
-  return request.method === 'web-download' ? 'url' : 'image';
+  const sources = {
+    'glance-direct': 'staged',
+    'web-download': 'url',
+    'copy-image': 'image',
+    'glance-download': 'held',
+  } as const;
+  return sources[request.method];
+}
+
+/** Whether the claimer can reach what the import reads. */
+export function fakeCanReach({ areaId }: FakeImport, claim: ClaimImport): boolean {
+  return areaId === null || areaId === claim.stagingAreaId || areaId === claim.holderId;
 }
 
 export function waitingTarget({ targets }: FakeImport): string {

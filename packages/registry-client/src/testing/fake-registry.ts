@@ -123,7 +123,13 @@ import {
   fakeUsageOf,
 } from './fake-limits';
 import { FakeBlobs } from './fake-blobs';
-import { FakeImports, fakeSourceOf, waitingTarget } from './fake-imports';
+import {
+  FakeImports,
+  fakeCanReach,
+  fakeSourceOf,
+  putProperties,
+  waitingTarget,
+} from './fake-imports';
 import { beginAttempt, dueCopies } from './fake-copies';
 import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './fake-uploads';
 
@@ -349,9 +355,12 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<ImageRecord> {
     await this.enter(context);
-    const { location, limits, ...result } = structuredClone(
-      checkAgainst(commitUploadSchema, request),
-    );
+    const {
+      location,
+      limits,
+      learned = {},
+      ...result
+    } = structuredClone(checkAgainst(commitUploadSchema, request));
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
     const { record } = image;
     if (record.deleted) {
@@ -371,7 +380,12 @@ export class FakeRegistry implements Registry {
       throw new DomainError('data_mismatch', 'The copied data is not the data of the image');
     }
     if (!isOfImport || this.imports.commitStep(image, id)) transition(image, 'active');
-    if (!isFurther) Object.assign(record, result);
+    if (!isFurther) {
+      const { properties = [], ...formats } = learned;
+      if (image.import) image.import.before = structuredClone(record);
+      Object.assign(record, result, formats);
+      putProperties(record, properties);
+    }
     record.locations.push({ id, ...location, status: 'active' });
     record.updatedAt = this.now();
     upload.state = 'committed';
@@ -466,8 +480,7 @@ export class FakeRegistry implements Registry {
     for (const image of this.images.values()) {
       const job = image.import;
       const isWanted = claim.imageId === undefined || claim.imageId === image.record.id;
-      if (!job || !isWanted || (job.areaId !== null && job.areaId !== claim.stagingAreaId))
-        continue;
+      if (!job || !isWanted || !fakeCanReach(job, claim)) continue;
       if (job.uploadId !== null && this.uploads.get(job.uploadId)?.state === 'live') continue;
       job.attempts += 1;
       job.isLastAttempt = job.attempts >= claim.maxAttempts;

@@ -31,6 +31,8 @@ export interface OutboundRules {
   ca?: Buffer | undefined;
   /** How names become addresses; the system's way unless set. */
   resolve?: (host: string) => Promise<LookupAddress[]>;
+  /** Sent to this origin, and to no other that it redirects to. */
+  secrets?: { origin: string; headers: Readonly<Record<string, string>> } | undefined;
   /** What else is asked of every URL, of redirects too; nothing unless set. */
   permits?: ((url: URL) => boolean) | undefined;
 }
@@ -96,6 +98,7 @@ export class OutboundFetcher {
       path: `${url.pathname}${url.search}`,
       headers: {
         ...headers,
+        ...(this.rules.secrets?.origin === url.origin ? this.rules.secrets.headers : {}),
         'User-Agent': USER_AGENT,
         Accept: '*/*',
         'Accept-Encoding': 'identity',

@@ -262,3 +262,6 @@ export const ID_ORDER_INDEXES: readonly IndexDefinition[] = [
   index('registry_images_visibility_id', 'visibility', 'deleted', 'os_hidden', 'id'),
   index('registry_images_owner_id', 'owner', 'visibility', 'deleted', 'os_hidden', 'id'),
 ];
+
+/** Of a row of `registry_imports`: as JSON, what the image was before its first store was filled. */
+export const IMPORT_UNDO_COLUMN = column('before_import', 'mediumtext', NULLABLE);

@@ -38,6 +38,20 @@ export function importCases(newWorld: NewWorld): void {
     expect(verdict).toMatchObject({ state: 'staged', blobRemovable: false });
   });
 
+  it('are carried out by the process alone that holds what they need, to the first store', async () => {
+    const { id } = await imports.image();
+    const heldBy = { id: randomUUID(), node: 'holder:1' };
+    await imports.begin(id, { method: 'glance-download', heldBy, storeIds: ['one', 'two'] });
+    expect(await imports.imageOf(id)).toMatchObject({ status: 'importing' });
+    expect(await imports.claim(id)).toBeNull();
+    expect(await imports.claim(id, { holderId: randomUUID() })).toBeNull();
+    const claimed = await imports.claimed(id, { holderId: heldBy.id });
+    expect(claimed).toMatchObject({ source: 'held', storeId: 'one', staged: null });
+    const { uploadId } = claimed.lease;
+    await world.registry.commitUpload(id, uploadId, world.commitRequest(), world.admin);
+    expect(await imports.claimed(id)).toMatchObject({ source: 'image', storeId: 'two' });
+  });
+
   it('leave an image queued whose staging fails', async () => {
     const { id } = await imports.image();
     const uploadId = await world.begin(id, { stage: true });

@@ -50,6 +50,39 @@ export function importEndCases(newWorld: NewWorld): void {
     expect(await end('gone')).toBe(true);
   });
 
+  it('write what they learned of the image with its data, and take it back when they fail', async () => {
+    const id = await imports.begun(['one', 'two'], { properties: [['site', 'north']] });
+    await imports.fill(id, {
+      learned: {
+        diskFormat: 'qcow2',
+        containerFormat: 'ovf',
+        properties: [
+          ['os_type', 'linux'],
+          ['site', 'south'],
+        ],
+      },
+    });
+    const learned = await imports.imageOf(id);
+    expect(learned).toMatchObject({ diskFormat: 'qcow2', containerFormat: 'ovf' });
+    expect(Object.fromEntries(learned.properties)).toMatchObject({
+      os_type: 'linux',
+      site: 'south',
+    });
+    await imports.fail(id);
+    const image = await imports.imageOf(id);
+    expect(image).toMatchObject({ status: 'queued', diskFormat: 'raw', containerFormat: 'bare' });
+    const properties = Object.fromEntries(image.properties);
+    expect(properties).toMatchObject({ site: 'north' });
+    expect(properties).not.toHaveProperty('os_type');
+  });
+
+  it('learn nothing from further stores', async () => {
+    const id = await imports.begun(['one', 'two']);
+    await imports.fill(id);
+    const image = await imports.fill(id, { learned: { diskFormat: 'qcow2' } });
+    expect(image).toMatchObject({ status: 'active', diskFormat: 'raw' });
+  });
+
   it('never take back what the image had before', async () => {
     const { id } = await world.createActive();
     await imports.begin(id, { method: 'copy-image', storeIds: ['two', 'three'] });

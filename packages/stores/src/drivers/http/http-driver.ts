@@ -46,7 +46,7 @@ export class HttpDriver implements StoreDriver {
 
   /** @param resolve how names become addresses; the system's way unless set. */
   constructor(settings: HttpSettings, resolve?: (host: string) => Promise<LookupAddress[]>) {
-    const { addresses, ports, ca, connectMs, firstByteMs, permits } = settings;
+    const { addresses, ports, ca, connectMs, firstByteMs, permits, secrets } = settings;
     this.idleMs = settings.idleMs;
     this.resumeAfterMs = settings.resumeAfterMs ?? RESUME_AFTER_MS;
     // Name, connection, TLS and answer of every hop have limits of their own.
@@ -56,6 +56,7 @@ export class HttpDriver implements StoreDriver {
       ports,
       ca,
       permits,
+      secrets,
       timeouts: { connectMs, firstByteMs },
       ...(resolve === undefined ? {} : { resolve }),
     });

@@ -1,3 +1,4 @@
+import type { OutboundRules } from '../../outbound/outbound-fetcher';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { AddressFilter } from '../../outbound/address-filter';
@@ -80,6 +81,8 @@ export interface HttpSettings {
   idleMs: number;
   /** As in OutboundRules. */
   permits?: ((url: URL) => boolean) | undefined;
+  /** As in OutboundRules. */
+  secrets?: OutboundRules['secrets'];
   /** Milliseconds before each attempt to go on with data that broke off; the driver's own unless set. */
   resumeAfterMs?: readonly number[] | undefined;
 }

@@ -1,5 +1,6 @@
 import { InstrumentedStore } from '../../instrumented-store';
 import type { StoreOptions } from '../../store-options';
+import { AddressFilter } from '../../outbound/address-filter';
 import { HttpDriver } from './http-driver';
 import { HTTP_OPTIONS, readHttpOptions } from './http-options';
 
@@ -8,11 +9,17 @@ export interface WebReaderRules {
   ports: readonly number[];
   /** Asked of every URL, of redirects too. */
   permits: (url: URL) => boolean;
+  /**
+   * For what is not named by a user: an origin at whatever address, and headers that are for nobody
+   * else. Redirects away from it go by the rules.
+   */
+  trusted?: { origin: string; headers: Readonly<Record<string, string>> };
   /** For the operator's log. */
   warn: (message: string) => void;
 }
 
 const ID = 'web';
+const ANY_ADDRESS = new AddressFilter({ allowedNetworks: ['0.0.0.0/0', '::/0'] });
 
 /**
  * Reads what users name for an import, by the rules of the http store and further ones, whether or
@@ -26,6 +33,12 @@ export function createWebReader(options: StoreOptions, rules: WebReaderRules): I
   );
   const settings = readHttpOptions(own, { storeId: ID, warn: rules.warn });
   const ports = new Set([...settings.ports, ...rules.ports]);
-  const driver = new HttpDriver({ ...settings, ports, permits: rules.permits });
+  const { permits, trusted } = rules;
+  const driver = new HttpDriver({
+    ...settings,
+    ports,
+    permits,
+    ...(trusted && { addresses: ANY_ADDRESS, secrets: trusted }),
+  });
   return new InstrumentedStore(driver, { id: ID, type: 'http' });
 }
