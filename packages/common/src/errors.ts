@@ -90,8 +90,8 @@ export function imageNotFound(imageId: string): DomainError {
   });
 }
 
-export function invalidRequest(message: string): DomainError {
-  return new DomainError('invalid_request', message);
+export function invalidRequest(message: string, more: { cause?: unknown } = {}): DomainError {
+  return new DomainError('invalid_request', message, more);
 }
 
 /** The chain of messages of an error and its causes, for a log line. */

@@ -1,3 +1,4 @@
+import type { ImageSignatures } from './signatures/image-signatures';
 import type { CatalogReader } from './auth/service-catalog';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
@@ -27,6 +28,7 @@ export interface ApiParts {
   imports: ImportParts;
   /** Undefined where no identity comes with a service catalog. */
   readCatalog: CatalogReader | undefined;
+  signatures: ImageSignatures;
   /** Names this process in leases. */
   node: string;
   /** Whether image data may be sent or taken now. */

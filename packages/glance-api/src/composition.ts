@@ -26,6 +26,7 @@ import { readAccessRules } from './policy/access-rules';
 import { createRegistryClient, reloadCredentials } from './registry-access';
 import { checkApiConfig } from './safe-exposure';
 import { storeSettings } from './store-config/store-settings';
+import { createSignatures } from './signatures/signature-options';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
 import { TransferAdmission } from './transfer/transfer-admission';
@@ -161,6 +162,7 @@ export async function createApi(
     hasher,
     imports,
     readCatalog: authentication.readCatalog,
+    signatures: createSignatures(config, authentication.readCatalog),
     node,
     transfers: new TransferAdmission({
       maxTransfers: transfer.max_transfers,

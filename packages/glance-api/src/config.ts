@@ -18,6 +18,7 @@ import os from 'node:os';
 import { LIMIT_OPTIONS } from './limits/limit-options';
 import { keystoneAccessOptions } from './keystone/keystone-options';
 import { IMPORT_DEFAULTS, IMPORT_SECTIONS } from './imports/import-options';
+import { SIGNATURE_SECTIONS } from './signatures/signature-options';
 import { storeOptions } from './store-config/store-options';
 
 /** Every option of glance-api. Names and meanings are upstream's where upstream has the option. */
@@ -342,6 +343,7 @@ export const API_OPTIONS = {
     }),
   },
   ...IMPORT_SECTIONS,
+  ...SIGNATURE_SECTIONS,
   copy_from: {
     concurrency: integerOption({
       help: 'Copies of external data (x-glance-api-copy-from) that one process carries out at a time; more wait. So many locations that were added with a hash are checked as copies are; and so many of those without hash are read beside.',

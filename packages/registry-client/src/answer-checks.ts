@@ -275,6 +275,7 @@ export function decodeClaimedImport({
           storeId: isText,
           source: oneOf(['staged', 'url', 'image', 'held']),
           staged: orNull(isStaged),
+          certificate: orNull(isText),
           attempt: isCount,
         }),
       ),

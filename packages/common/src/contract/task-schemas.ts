@@ -39,6 +39,7 @@ export const beginImportSchema = Joi.object<BeginImport>({
     then: text(16_384).invalid('').required(),
     otherwise: Joi.forbidden(),
   }),
+  certificate: text(65_536).invalid(''),
   heldBy: Joi.when('method', {
     is: 'glance-download',
     then: Joi.object({ id: uuid.required(), node: text(255).required() }).required(),

@@ -73,6 +73,8 @@ export interface BeginImport {
   method: ImportMethod;
   /** Of `web-download`. It may carry credentials: kept only until the import has ended. */
   sourceUrl?: string;
+  /** As PEM: that of the signature which the data must have. */
+  certificate?: string;
   /** Of `glance-download`: the process that alone can go on, for it has the caller's token. */
   heldBy?: { id: string; node: string };
   /** The stores to fill, in this order; at least one. */
@@ -124,6 +126,8 @@ export interface ClaimedImport {
   source: 'staged' | 'url' | 'image' | 'held';
   /** The data to read, when the source is `staged`. */
   staged: StagedData | null;
+  /** As in BeginImport. */
+  certificate: string | null;
   /** At this store, from 1. */
   attempt: number;
 }

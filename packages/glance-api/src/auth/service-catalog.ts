@@ -40,21 +40,36 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+export interface WantedEndpoint {
+  type: string;
+  interface: string;
+  /** Any unless set; letters of any case. */
+  region?: string | undefined;
+}
+
+/** @returns the URL as the catalog has it */
+export function serviceEndpoint(
+  catalog: readonly CatalogService[],
+  { type, interface: interfaceName, region }: WantedEndpoint,
+): string | undefined {
+  const wanted = region?.toLowerCase();
+  return catalog
+    .filter((service) => service.type === type)
+    .flatMap(({ endpoints }) => endpoints)
+    .find(
+      (each) =>
+        each.interface === interfaceName &&
+        (wanted === undefined || (each.region ?? each.region_id)?.toLowerCase() === wanted),
+    )?.url;
+}
+
 /** @returns the base of the image service's URLs, without its version */
 export function imageEndpoint(
   catalog: readonly CatalogService[],
   region: string,
   interfaceName: string,
 ): string | undefined {
-  const wanted = region.toLowerCase();
-  return catalog
-    .filter(({ type }) => type === 'image')
-    .flatMap(({ endpoints }) => endpoints)
-    .find(
-      (each) =>
-        (each.region ?? each.region_id)?.toLowerCase() === wanted &&
-        each.interface === interfaceName,
-    )
-    ?.url.replace(/\/+$/, '')
+  return serviceEndpoint(catalog, { type: 'image', interface: interfaceName, region })
+    ?.replace(/\/+$/, '')
     .replace(/\/v2$/, '');
 }

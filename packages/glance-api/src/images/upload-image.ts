@@ -18,6 +18,8 @@ import type { CallContext, Registry } from '@glance/registry-client';
 import { continueBody, type Logger } from '@glance/service-kit';
 import type { AddedBlob, InstrumentedStore, StoreCaller } from '@glance/stores';
 import { FormatInspection, type FormatRules } from '../formats/format-inspection';
+import { signatureCheckOf } from '../signatures/image-signatures';
+import type { SignatureCheck } from '../signatures/signature-check';
 import type { HashPool } from '../transfer/hash-pool';
 import { RequestBody, type BodyLimits } from '../transfer/request-body';
 import { UploadSource, type UploadBody, type UploadDigests } from '../transfer/upload-source';
@@ -49,6 +51,8 @@ export interface UploadRequest {
   md5: string | undefined;
   /** What the image is to have, checked as the checksum is. */
   hash?: DataHash | undefined;
+  /** As PEM, of the signature that the image says it has. */
+  certificate?: string | undefined;
   /** Takes the data out of a body that is more than the data; its length then says nothing. */
   unwrap?: ((body: UploadBody) => UploadBody) | undefined;
   failureStatus: BeginUpload['failureStatus'];
@@ -94,6 +98,8 @@ export interface Transfer {
   failureText?(error: unknown): string;
   /** Called when bytes may come. */
   begin?(): void;
+  /** Asked when bytes come; none for data that nothing is to be said of. */
+  signature?(): SignatureCheck | undefined;
   /** Ends the transfer, as the stop of the service does. */
   signal?: AbortSignal;
   /** For a copy: what its failure means for it. */
@@ -123,7 +129,7 @@ export class ImageUploader {
       ...(upload.stagingAreaId === undefined ? {} : { stage: true }),
     });
 
-    const { store, caller, sizeBytes, md5, hash, context } = upload;
+    const { store, caller, sizeBytes, md5, hash, certificate, context } = upload;
     return await this.transfer(
       {
         image,
@@ -143,6 +149,9 @@ export class ImageUploader {
         context,
         stagingAreaId: upload.stagingAreaId,
         begin: () => continueBody(request, response),
+        ...(certificate === undefined
+          ? {}
+          : { signature: () => signatureCheckOf(image, certificate) }),
       },
       lease,
     );
@@ -167,6 +176,7 @@ export class ImageUploader {
       md5: transfer.md5,
       hash: transfer.hash,
       inspection: () => this.inspectionOf(transfer),
+      signature: transfer.signature,
       ...(isLimited && transfer.reserves === 'as it comes'
         ? { admit: (total: number) => keeper.reserve(total) }
         : {}),

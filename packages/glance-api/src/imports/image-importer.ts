@@ -16,6 +16,7 @@ import { openImageData } from '../images/open-image-data';
 import { removeTakenLocations } from '../images/remove-locations';
 import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
+import { signatureCheckOf } from '../signatures/image-signatures';
 import { ExternalBody } from '../transfer/external-body';
 import type { DataPreparation } from './preparation/data-preparation';
 import type { RemoteImages } from './remote-images';
@@ -78,7 +79,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
 
   protected async carryOut(claimed: ClaimedImport, context: CallContext): Promise<void> {
     const { logger, uploader, stores, limits, preparation, remotes, timeoutMs } = this.options;
-    const { image, lease, storeId, source, staged, task, attempt } = claimed;
+    const { image, lease, storeId, source, staged, certificate, task, attempt } = claimed;
     const about = {
       image: image.id,
       task: task.id,
@@ -114,6 +115,10 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
           caller: { projectId: image.owner },
           ...expected,
           learned: () => learned,
+          // Other stores get what was verified.
+          ...(source === 'image'
+            ? {}
+            : { signature: () => signatureCheckOf(image, certificate ?? undefined) }),
           announcedBytes: expected.sizeBytes,
           reserves: 'as it comes',
           limits: async () => (await imageLimits(limits, image.owner)).limits,

@@ -1,5 +1,6 @@
 import { DomainError, type DataHash } from '@glance/common';
 import type { FormatInspection, VirtualSize } from '../formats/format-inspection';
+import type { SignatureCheck } from '../signatures/signature-check';
 import type { HashJob, HashPool } from './hash-pool';
 import { SlabRing, type Slab } from './slab-ring';
 
@@ -28,6 +29,8 @@ export interface UploadExpectations {
   hash?: DataHash | undefined;
   /** Asked for when the first bytes have come: sees every byte, and refuses by throwing at the end. */
   inspection?: (() => FormatInspection | undefined) | undefined;
+  /** Asked for when the first bytes have come: sees every byte, and refuses by throwing at the end. */
+  signature?: (() => SignatureCheck | undefined) | undefined;
   /** Waited for before bytes up to this total are taken: refuses by rejecting. */
   admit?: (totalBytes: number) => Promise<void> | undefined;
 }
@@ -57,6 +60,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
   private readonly hashAlgorithm: string;
   private received = 0;
   private inspection: FormatInspection | undefined;
+  private signature: SignatureCheck | undefined;
   private result: UploadDigests | undefined;
   private closed = false;
   private readonly pendingHashes = new Set<Promise<unknown>>();
@@ -119,6 +123,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
     let slab: Slab | undefined;
     let piece = await this.body.next();
     this.inspection = this.expected.inspection?.();
+    this.signature = this.expected.signature?.();
     for (; piece; piece = await this.body.next()) {
       this.received += piece.length;
       if (this.received > this.expected.maxBytes) {
@@ -128,6 +133,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
       if (sizeBytes !== undefined && this.received > sizeBytes) throw this.sizeMismatch(sizeBytes);
       await this.expected.admit?.(this.received);
       this.inspection?.write(piece);
+      this.signature?.write(piece);
       for (let rest = piece; rest.length > 0;) {
         slab ??= await this.ring.takeFree();
         rest = rest.subarray(this.ring.append(slab, rest));
@@ -159,6 +165,7 @@ export class UploadSource implements AsyncIterable<Uint8Array> {
         `The image is to have the ${this.hashAlgorithm} ${this.expected.hash.value}, and its data has ${hashValue}.`,
       );
     }
+    this.signature?.end();
     const virtualSizeBytes = this.inspection?.end() ?? null;
     const { received: size, hashAlgorithm } = this;
     return { sizeBytes: size, md5, hashAlgorithm, hashValue, virtualSizeBytes };

@@ -72,6 +72,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       ...parts,
       ...parts.imports,
       readCatalog: parts.readCatalog,
+      signatures: parts.signatures,
       node: parts.node,
       imageSizeCapBytes: options.image_size_cap,
       timeToLiveHours: config.task.task_time_to_live,

@@ -18,6 +18,7 @@ import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
+import type { ImageSignatures } from '../signatures/image-signatures';
 import { attachment } from '../transfer/attachment';
 import { FORM_DATA } from '../transfer/form-body';
 import { OCTET_STREAM, mediaType } from '../transfer/media-type';
@@ -38,6 +39,7 @@ export interface DataControllerOptions {
   transfers: TransferAdmission;
   policy: Policy;
   limits: LimitSource;
+  signatures: ImageSignatures;
   logger: Logger;
   imageSizeCapBytes: number;
   /** Milliseconds without progress after which a client that downloads is given up. */
@@ -50,7 +52,7 @@ export class DataController {
   constructor(private readonly options: DataControllerOptions) {}
 
   upload = async (req: Request, res: Response): Promise<void> => {
-    const { registry, stores, uploader, transfers, policy } = this.options;
+    const { registry, stores, uploader, transfers, policy, signatures } = this.options;
     const { imageSizeCapBytes: cap } = this.options;
     const { sizeBytes, announcedBytes, unwrap } = readDataHeaders(req);
     const store = storeForUpload(req, stores);
@@ -67,6 +69,7 @@ export class DataController {
     const context = contextOf(req);
     const { limits } = await imageLimits(this.options.limits, image.owner);
     const hash = recordedHash(image);
+    const certificate = await signatures.certificateFor(image, req);
     await transfers.during(caller.projectId, () =>
       uploader.upload({
         imageId: image.id,
@@ -77,6 +80,7 @@ export class DataController {
         sizeBytes,
         md5: image.checksum ?? undefined,
         hash,
+        certificate,
         unwrap,
         failureStatus: 'queued',
         limits,

@@ -32,6 +32,7 @@ import type { StagingArea } from '../imports/staging-area';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
+import type { ImageSignatures } from '../signatures/image-signatures';
 import { OCTET_STREAM, mediaType } from '../transfer/media-type';
 import type { TransferAdmission } from '../transfer/transfer-admission';
 import { answerEmpty } from './answer';
@@ -53,6 +54,7 @@ export interface ImportControllerOptions {
   /** Undefined where no identity comes with one. */
   readCatalog: CatalogReader | undefined;
   injection: MetadataInjection;
+  signatures: ImageSignatures;
   /** Those of the configuration that this release has. */
   methods: readonly string[];
   /** Names this process in leases. */
@@ -125,6 +127,10 @@ export class ImportController {
       return;
     }
     const remote = request.remote && (await this.findRemote(req, request.remote));
+    const isCopy = request.method === 'copy-image';
+    const certificate = isCopy
+      ? undefined
+      : await this.options.signatures.certificateFor(image, req);
     const limits = await imageLimits(this.options.limits, image.owner);
     const begun: BeginImport = {
       ...this.taskOf(req, image, request, storeIds),
@@ -134,12 +140,13 @@ export class ImportController {
       storesAreNamed: stores.areNamed,
       allStoresMustSucceed: request.allStoresMustSucceed,
       ...(sourceUrl === undefined ? {} : { sourceUrl }),
+      ...(certificate === undefined ? {} : { certificate }),
       properties: injection.propertiesFor(caller, request.method),
       ...limits,
     };
     const context = contextOf(req);
     // Whoever may copy may do so whoever's the image is.
-    const identity = request.method === 'copy-image' ? SERVICE_IDENTITY : context.identity;
+    const identity = isCopy ? SERVICE_IDENTITY : context.identity;
     if (remote) remotes.hold(begun.taskId, remote);
     try {
       await registry.beginImport(image.id, begun, { ...context, identity });

@@ -29,6 +29,8 @@ export interface Import {
   attempts: number;
   isLastAttempt: boolean;
   timeToLiveHours: number;
+  /** As PEM: that of the signature which the data must have. */
+  certificate: string | null;
   /** What the image was, once an import has changed more of it than its data. */
   before?: Unlearned | undefined;
 }
@@ -47,6 +49,7 @@ interface ImportRow {
   is_last_attempt: number;
   time_to_live_hours: number;
   before_import: string | null;
+  certificate: string | null;
 }
 
 /** Rows of `registry_imports`. The image's row is locked by whoever changes one. */
@@ -63,10 +66,12 @@ export class ImportRepository {
       this.connection,
       sql`INSERT INTO registry_imports
           (image_id, task_id, method, source_url, area_id, targets, all_must_succeed,
-            stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, created_at)
+            stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, certificate,
+            created_at)
         VALUES (${job.imageId}, ${job.taskId}, ${job.method}, ${source}, ${job.areaId},
           ${JSON.stringify(job.targets)}, ${Number(job.allMustSucceed)},
-          ${Number(job.storesAreNamed)}, NULL, 0, 0, ${job.timeToLiveHours}, ${this.dialect.now})`,
+          ${Number(job.storesAreNamed)}, NULL, 0, 0, ${job.timeToLiveHours}, ${job.certificate},
+          ${this.dialect.now})`,
     );
   }
 
@@ -74,7 +79,8 @@ export class ImportRepository {
     const row = await selectRow<ImportRow>(
       this.connection,
       sql`SELECT image_id, task_id, method, source_url, area_id, targets, all_must_succeed,
-          stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, before_import
+          stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, before_import,
+          certificate
         FROM registry_imports WHERE image_id = ${imageId}${this.dialect.forUpdate}`,
     );
     return (
@@ -92,6 +98,7 @@ export class ImportRepository {
         attempts: row.attempts,
         isLastAttempt: row.is_last_attempt !== 0,
         timeToLiveHours: row.time_to_live_hours,
+        certificate: row.certificate,
         before:
           row.before_import === null ? undefined : (JSON.parse(row.before_import) as Unlearned),
       }

@@ -77,6 +77,7 @@ export class ImportService {
         attempts: 0,
         isLastAttempt: false,
         timeToLiveHours: request.timeToLiveHours,
+        certificate: request.certificate ?? null,
       };
       await imports.insert(job);
       if (request.heldBy) await staging.touchArea(request.heldBy.id, request.heldBy.node);
@@ -154,6 +155,7 @@ async function claimImport(
     storeId: target.storeId,
     source,
     staged: source === 'staged' ? requireStaged(await staging.find(imageId)) : null,
+    certificate: job.certificate,
     attempt: attempts,
   };
 }

@@ -499,6 +499,7 @@ export class FakeRegistry implements Registry {
         storeId: waitingTarget(job),
         source,
         staged: source === 'staged' ? image.staged : null,
+        certificate: job.request.certificate ?? null,
         attempt: job.attempts,
       });
     }

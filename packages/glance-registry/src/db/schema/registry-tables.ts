@@ -263,5 +263,10 @@ export const ID_ORDER_INDEXES: readonly IndexDefinition[] = [
   index('registry_images_owner_id', 'owner', 'visibility', 'deleted', 'os_hidden', 'id'),
 ];
 
-/** Of a row of `registry_imports`: as JSON, what the image was before its first store was filled. */
-export const IMPORT_UNDO_COLUMN = column('before_import', 'mediumtext', NULLABLE);
+/** Of a row of `registry_imports`. */
+export const IMPORT_COLUMNS: readonly ColumnDefinition[] = [
+  // JSON: what the image was before its first store was filled.
+  column('before_import', 'mediumtext', NULLABLE),
+  // PEM, of the signature that the data must have.
+  column('certificate', 'mediumtext', NULLABLE),
+];

@@ -41,12 +41,15 @@ export function importCases(newWorld: NewWorld): void {
   it('are carried out by the process alone that holds what they need, to the first store', async () => {
     const { id } = await imports.image();
     const heldBy = { id: randomUUID(), node: 'holder:1' };
-    await imports.begin(id, { method: 'glance-download', heldBy, storeIds: ['one', 'two'] });
+    const certificate = '-----BEGIN CERTIFICATE-----';
+    await imports.begin(id, {
+      ...{ method: 'glance-download', heldBy, storeIds: ['one', 'two'], certificate },
+    });
     expect(await imports.imageOf(id)).toMatchObject({ status: 'importing' });
     expect(await imports.claim(id)).toBeNull();
     expect(await imports.claim(id, { holderId: randomUUID() })).toBeNull();
     const claimed = await imports.claimed(id, { holderId: heldBy.id });
-    expect(claimed).toMatchObject({ source: 'held', storeId: 'one', staged: null });
+    expect(claimed).toMatchObject({ source: 'held', storeId: 'one', staged: null, certificate });
     const { uploadId } = claimed.lease;
     await world.registry.commitUpload(id, uploadId, world.commitRequest(), world.admin);
     expect(await imports.claimed(id)).toMatchObject({ source: 'image', storeId: 'two' });
