@@ -2,7 +2,8 @@
  * Places where a test can make a process fail, named by the steps of the reliability sheet §3 and
  * §4: the process has just done the step. `commit-begun` and `commit-done` are the registry's side
  * of U7, before its COMMIT and before its answer. `snapshot-gone` is in the helper of an rbd store,
- * which has taken the snapshot of an image away and not removed the image yet.
+ * which has taken the snapshot of an image away and not removed the image yet. `location-sealed` is in
+ * `glance-manage db encrypt_locations`, which has encrypted one location.
  */
 export const FAIL_POINTS = [
   'U1',
@@ -23,6 +24,7 @@ export const FAIL_POINTS = [
   'snapshot-gone',
   'D3',
   'D4',
+  'location-sealed',
 ] as const;
 
 export type FailPoint = (typeof FAIL_POINTS)[number];

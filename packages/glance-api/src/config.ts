@@ -149,12 +149,18 @@ export const API_OPTIONS = {
       default: false,
     }),
     delayed_delete: booleanOption({
-      help: 'Keep the data of deleted images for scrub_time instead of removing it at once.',
+      help: 'Keep the data of deleted images for scrub_time instead of removing it at once, so that glance-scrubber --restore ID can bring an image back; also that of single locations that are taken away. It counts for the quota until it is gone.',
       default: false,
     }),
     scrub_time: secondsOption({
-      help: 'Seconds that the data of deleted images is kept with delayed_delete.',
+      help: 'Seconds that data is kept that was deleted with delayed_delete, or by an upstream Glance with it; then the next search removes it.',
       default: 0,
+    }),
+    scrub_pool_size: integerOption({
+      help: 'Deleted images whose data one process removes at a time.',
+      default: 1,
+      min: 1,
+      max: 100,
     }),
     deletion_grace: secondsOption({
       help: 'Seconds that a deletion is left to the process that began it; then any node finishes it.',

@@ -34,7 +34,8 @@ export function createSweepers(
     deletions: new DeletionSweeper({
       ...parts,
       graceSeconds: options.deletion_grace,
-      scrubAfterSeconds: options.delayed_delete ? options.scrub_time : 0,
+      scrubAfterSeconds: options.scrub_time,
+      poolSize: options.scrub_pool_size,
     }),
     orphans: new OrphanSweeper({
       ...parts,
@@ -46,6 +47,9 @@ export function createSweepers(
 
 /** Asked so often, a run begins at most a tenth of its interval late, whatever process does it. */
 const ASKED_PER_INTERVAL = 10;
+
+/** Staged data goes so soon after its import has ended, or its image was deleted. */
+const STAGING_INTERVAL_SECONDS = 30;
 
 /** The sweepers at work beside the requests. */
 export function sweeperTasks(
@@ -71,6 +75,12 @@ export function sweeperTasks(
       intervalMs: config.transfer.sweep_interval * 1000,
       logger,
       work: () => sweepers.unfinished.sweep(),
+    }),
+    new RepeatedTask({
+      name: 'The search for staged data that nobody waits for',
+      intervalMs: Math.min(STAGING_INTERVAL_SECONDS, config.transfer.sweep_interval) * 1000,
+      logger,
+      work: () => sweepers.unfinished.sweepStaging(),
     }),
     new RepeatedTask({
       name: 'The search for deletions to finish',

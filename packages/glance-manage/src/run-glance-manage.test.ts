@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { runScrubber, runStatus } from '@glance/glance-api';
+import type { ManageInvocation } from '@glance/service-kit';
 import { runGlanceManage } from './run-glance-manage';
 
 describe('glance-manage', () => {
@@ -12,10 +14,15 @@ describe('glance-manage', () => {
 
   afterAll(() => rm(directory, { recursive: true }));
 
-  async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const run = (...argv: string[]) => runAs(runGlanceManage, argv);
+
+  async function runAs(
+    program: (invocation: ManageInvocation) => Promise<number>,
+    argv: string[],
+  ): Promise<{ code: number; out: string; err: string }> {
     const out: string[] = [];
     const err: string[] = [];
-    const code = await runGlanceManage({
+    const code = await program({
       argv,
       env: {},
       defaultFiles: [],
@@ -37,6 +44,7 @@ describe('glance-manage', () => {
       const { code, err } = await run(...words);
       expect(code).toBe(2);
       expect(err).toMatch(/glance-manage db sync/);
+      expect(err).toMatch(/glance-manage images restore ID/);
       expect(err).toMatch(
         /glance-manage store orphans \[--delete\] \[--max-deletes N\] \[--force\]/,
       );
@@ -173,6 +181,68 @@ describe('glance-manage', () => {
       code: 1,
       out: '',
       err: expect.stringMatching(/The image registry is not available/),
+    });
+  });
+
+  it.each([[['images']], [['images', 'restore']], [['images', 'explode', 'x']]])(
+    'shows the commands on images to %j',
+    async (words) => {
+      const { code, err } = await run(...words);
+      expect([code, err]).toEqual([2, expect.stringMatching(/^usage: .* images COMMAND/)]);
+    },
+  );
+
+  describe('glance-scrubber', () => {
+    const scrub = (...argv: string[]) =>
+      runAs((invocation) => runScrubber(invocation, AbortSignal.abort()), argv);
+
+    it.each([
+      [['--daemon', '--restore', 'x'], 1, /cannot be given together/],
+      [['--restore'], 1, /needs the id of an image/],
+      [['now'], 2, /^usage: glance-scrubber/],
+    ])('refuses %j', async (words, code, message) => {
+      expect(await scrub(...words)).toEqual({ code, out: '', err: expect.stringMatching(message) });
+    });
+
+    it('fails when the registry is not there', async () => {
+      const file = await fileOf('scrubber.conf', '[DEFAULT]', 'registry_port = 1');
+      expect(await scrub('--config-file', file)).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/The image registry is not available/),
+      });
+    });
+  });
+
+  describe('glance-status', () => {
+    const check = async (...lines: string[]) => {
+      const file = await fileOf('status.conf', ...lines);
+      return await runAs(runStatus, ['--config-file', file, 'upgrade', 'check']);
+    };
+
+    it('finds nothing wrong with a plain configuration', async () => {
+      const { code, out } = await check('[glance_store]', 'stores = file,sheepdog');
+      expect(code).toBe(0);
+      expect(out).toMatch(/\| Check: Policy File JSON to YAML Migration +\|\n\| Result: Success/);
+    });
+
+    it('warns of a key that stands in the wrong file', async () => {
+      const { code, out } = await check('[DEFAULT]', 'metadata_encryption_key = 0123456789abcdef');
+      expect([code, out]).toEqual([1, expect.stringMatching(/Result: Warning.*\n.*registry.conf/)]);
+      expect(out).not.toContain('0123456789abcdef');
+    });
+
+    it('fails for what cannot be served', async () => {
+      expect(await check('[DEFAULT]', 'owner_is_tenant = False')).toMatchObject({
+        code: 2,
+        out: expect.stringMatching(/Result: Failure.*\n.*owner_is_tenant is false/),
+      });
+      await fileOf('bad.yaml', 'get_images: "role:x or"');
+      const bad = await check('[oslo_policy]', 'policy_file = bad.yaml');
+      expect(bad).toMatchObject({ code: 2, out: expect.stringMatching(/a check is missing/) });
+      expect(await runAs(runStatus, ['upgrade'])).toMatchObject({ code: 2 });
+      expect(await runAs(runStatus, ['--workers', 'many', 'upgrade', 'check'])).toMatchObject({
+        code: 255,
+      });
     });
   });
 });

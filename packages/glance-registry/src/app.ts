@@ -21,7 +21,7 @@ import { clientNames } from './http/client-names';
 import { methodNotAllowed, noSuchRoute } from './http/method-not-allowed';
 import { serviceAuthentication } from './http/service-authentication';
 import type { DeletionService } from './deletions/deletion-service';
-import { deletionsRouter } from './deletions/deletions-controller';
+import { deletionsRouter, waitingDeletionsRouter } from './deletions/deletions-controller';
 import type { ImageService } from './images/image-service';
 import { imagesRouter } from './images/images-controller';
 import type { ImportService } from './imports/import-service';
@@ -94,6 +94,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', imageTasksRouter(options.tasks));
   app.use('/v1/imports', importsRouter(options.imports));
   app.use('/v1/tasks', tasksRouter(options.tasks));
+  app.use('/v1/deletions', waitingDeletionsRouter(options.deletions));
   app.use('/v1/removals', removalsRouter(options.removals));
   app.use('/v1/copies', copiesRouter(options.copies));
   app.use('/v1/blobs', blobsRouter(options.blobs));

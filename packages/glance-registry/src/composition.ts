@@ -15,6 +15,7 @@ import { SchemaOutdatedError, assertSchemaCurrent, migrateUp } from './db/migrat
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from './db/purge';
 import type { TextCipher } from './db/text-cipher';
 import { TransactionRunner } from './db/transaction';
+import { adoptDeletions } from './deletions/adopt-deletions';
 import { DeletionService } from './deletions/deletion-service';
 import { ImageService } from './images/image-service';
 import { ImportService } from './imports/import-service';
@@ -66,6 +67,8 @@ export interface RegistryApplication {
 
 const SWEEP_INTERVAL_MS = 30_000;
 const AUDIT_INTERVAL_MS = 86_400_000;
+/** Upstream has done nothing since this process began, unless somebody changes back and forth. */
+const ADOPTION_INTERVAL_MS = 3_600_000;
 /** Work of every day begins within an hour of the start. */
 const LATEST_START_MS = 3_600_000;
 const NO_PURGE = { afterDays: 0, intervalMs: 86_400_000 };
@@ -111,6 +114,12 @@ export async function createRegistry(
         logger: logger.child('quota'),
         isCancelled: () => audit.isClosed,
       }),
+  });
+  const adoption = new RepeatedTask({
+    name: 'The search for what upstream began to delete',
+    intervalMs: ADOPTION_INTERVAL_MS,
+    logger,
+    work: () => adoptDeletions(transactions, logger.child('deletions')),
   });
   const purgeSettings = settings.purge ?? NO_PURGE;
   const purge: RepeatedTask | undefined =
@@ -160,6 +169,7 @@ export async function createRegistry(
     start: () => {
       readiness.start();
       sweeper.start();
+      adoption.start((settings.sweepIntervalMs ?? SWEEP_INTERVAL_MS) * Math.random());
       // Processes started together do not all begin at once.
       audit.start(Math.min(auditIntervalMs, LATEST_START_MS) * Math.random());
       purge?.start(Math.min(purgeSettings.intervalMs, LATEST_START_MS) * Math.random());
@@ -167,7 +177,7 @@ export async function createRegistry(
     expireLeases: () => expireLeases(transactions, uploadsLogger),
     close: async () => {
       readiness.close();
-      await Promise.all([sweeper.close(), audit.close(), purge?.close()]);
+      await Promise.all([sweeper.close(), adoption.close(), audit.close(), purge?.close()]);
       await database.close();
     },
   };

@@ -300,11 +300,30 @@ export function decodeDeletion(imageId: string): Decode<DeletionPlan> {
   );
 }
 
+const isDeletion = matches<DeletionPlan>({ image: isImage, locations: listOf(isLocation) });
+
+export const decodeClaimedDeletion = decoder<{ deletion: DeletionPlan | null }>(
+  'claim of a deletion',
+  matches<{ deletion: DeletionPlan | null }>({
+    deletion: (value) => value === null || isDeletion(value),
+  }),
+);
+
+export const decodeReleased = decoder<{ released: boolean }>(
+  'release of a deletion',
+  matches<{ released: boolean }>({ released: isFlag }),
+);
+
 export const decodeRemovals = decoder<{ removals: LocationRemoval[] }>(
   'list of removals',
   matches({
     removals: listOf(
-      matches<LocationRemoval>({ imageId: isText, location: isLocation, begunAt: isTime }),
+      matches<LocationRemoval>({
+        imageId: isText,
+        location: isLocation,
+        begunAt: isTime,
+        isDelayed: (value) => value === undefined || isFlag(value),
+      }),
     ),
   }),
 );

@@ -251,6 +251,34 @@ describe('HttpRegistry', () => {
       },
     ],
     [
+      'claimDeletion',
+      {
+        call: (it) => it.claimDeletion({ graceSeconds: 1, scrubSeconds: 2 }, context),
+        answer: { deletion: { image: IMAGE, locations: IMAGE.locations } },
+        result: { image: IMAGE, locations: IMAGE.locations },
+        request: 'POST /v1/deletions/claim',
+        body: { graceSeconds: 1, scrubSeconds: 2 },
+      },
+    ],
+    [
+      'releaseDeletion',
+      {
+        call: (it) => it.releaseDeletion(ID, context),
+        answer: { released: true },
+        result: true,
+        request: `POST /v1/images/${ID}/deletion/release`,
+      },
+    ],
+    [
+      'restoreImage',
+      {
+        call: (it) => it.restoreImage(ID, context),
+        answer: { image: IMAGE },
+        result: IMAGE,
+        request: `POST /v1/images/${ID}/deletion/restore`,
+      },
+    ],
+    [
       'replaceMembers',
       {
         call: (it) => it.replaceMembers(ID, { members: [], memberQuota: 1 }, context),

@@ -9,6 +9,7 @@ import {
   type BeginUpload,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimDeletion,
   type ClaimImport,
   type ClaimSweep,
   type ClaimedCopy,
@@ -45,6 +46,7 @@ import {
   decodeAbandoned,
   decodeBegun,
   decodeClaimedCopy,
+  decodeClaimedDeletion,
   decodeClaimedImport,
   decodeContract,
   decodeCopySource,
@@ -56,6 +58,7 @@ import {
   decodeMember,
   decodeMembers,
   decodeRecorded,
+  decodeReleased,
   decodeRemovalEnd,
   decodeRemovals,
   decodeSharedImages,
@@ -442,6 +445,49 @@ export class HttpRegistry implements Registry {
 
   revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
     return this.endDeletion('revert', imageId, context);
+  }
+
+  async claimDeletion(request: ClaimDeletion, context: CallContext): Promise<DeletionPlan | null> {
+    const { deletion } = await this.transport.send(
+      {
+        operation: 'claimDeletion',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/deletions/claim',
+        body: request,
+        decode: decodeClaimedDeletion,
+      },
+      context,
+    );
+    return deletion;
+  }
+
+  async releaseDeletion(imageId: string, context: CallContext): Promise<boolean> {
+    const { released } = await this.transport.send(
+      {
+        operation: 'releaseDeletion',
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/deletion/release`,
+        decode: decodeReleased,
+      },
+      context,
+    );
+    return released;
+  }
+
+  async restoreImage(imageId: string, context: CallContext): Promise<ImageRecord> {
+    const { image } = await this.transport.send(
+      {
+        operation: 'restoreImage',
+        kind: 'write',
+        method: 'POST',
+        path: `${imagePath(imageId)}/deletion/restore`,
+        decode: decodeImage(imageId),
+      },
+      context,
+    );
+    return image;
   }
 
   async listRemovals(query: ListRemovals, context: CallContext): Promise<LocationRemoval[]> {

@@ -7,6 +7,7 @@ import type {
   BeginUpload,
   BeginUploadResult,
   ClaimCopy,
+  ClaimDeletion,
   ClaimImport,
   ClaimSweep,
   ClaimedCopy,
@@ -226,12 +227,42 @@ export interface Registry {
   /** D4: the data is gone; status, locations, properties, members and tags become `deleted`. */
   finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
 
-  /** Takes D1 back, because a store refuses to give the data up: the image is what it was before. */
+  /**
+   * Takes D1 back, because a store refuses to give the data up: the image is what it was before.
+   * @throws `conflict` when there is no deletion to take back, or somebody else has begun to remove
+   * the data meanwhile.
+   */
   revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord>;
 
   /**
-   * Locations that `updateImage` took away from images that have others, and whose data is still to
-   * be removed, in the order of their ids. Those of an image that is deleted are in its plan.
+   * Takes the next deletion that is due and was left by whoever began it; from then on its data
+   * counts as gone, and {@link restoreImage} is refused. Others may be given the same one: data that
+   * is gone already is what each of them wants.
+   * @returns null when there is nothing to do.
+   * @throws `forbidden` for anybody but an admin: deletions that were left are the service's own work.
+   */
+  claimDeletion(request: ClaimDeletion, context: CallContext): Promise<DeletionPlan | null>;
+
+  /**
+   * Gives a claimed deletion back whose data is there as it was: the store refused, and nothing was
+   * removed. It is due again at once.
+   * @returns whether anybody had claimed it.
+   * @throws as claimDeletion; `image_not_found`; `conflict` when it is not being deleted.
+   */
+  releaseDeletion(imageId: string, context: CallContext): Promise<boolean>;
+
+  /**
+   * Brings an image back that waits for its data to be removed, as it was before its deletion, with
+   * locations, properties, tags and members; one that was deactivated is so again.
+   * @throws `image_not_found`; `conflict` when it does not wait, or its data is gone, in part or
+   * perhaps; `forbidden` for anybody but an admin: for users a deletion is final.
+   */
+  restoreImage(imageId: string, context: CallContext): Promise<ImageRecord>;
+
+  /**
+   * Locations that were taken away from images that stay, or that images had which were deleted
+   * while they were not `active`, and whose data is still to be removed, in the order of their ids.
+   * Those of an image that is `pending_delete` are in its plan.
    * @throws `forbidden` for anybody but an admin: locations may carry credentials.
    */
   listRemovals(query: ListRemovals, context: CallContext): Promise<LocationRemoval[]>;

@@ -12,6 +12,7 @@ import type {
   BeginUpload,
   ChangeLocations,
   ClaimCopy,
+  ClaimDeletion,
   ClaimSweep,
   CommitUpload,
   LearnedFacts,
@@ -183,6 +184,7 @@ const changeLocations = Joi.object<ChangeLocations>({
   storageQuotaBytes: bytes.allow(null).required(),
   checksum: text(32),
   hash: dataHash,
+  delayed: Joi.boolean(),
 });
 
 export const listRemovalsSchema = Joi.object<ListRemovals>({
@@ -227,6 +229,18 @@ export const setImageStatusSchema = Joi.object<SetImageStatus>({
 
 export const beginDeletionSchema = Joi.object<BeginDeletion>({
   delayed: Joi.boolean().required(),
+});
+
+/** Upstream's own default ages are days; a century is for ever. */
+const keptSeconds = Joi.number()
+  .integer()
+  .min(0)
+  .max(100 * 365 * 86_400);
+
+export const claimDeletionSchema = Joi.object<ClaimDeletion>({
+  after: Joi.string().max(36),
+  graceSeconds: keptSeconds.required(),
+  scrubSeconds: keptSeconds.required(),
 });
 
 /** Blobs judged in one call. */

@@ -306,14 +306,21 @@ export interface ChangeLocations {
   /** What somebody says that the data hashes to, unchecked; for a `queued` image only. */
   checksum?: string;
   hash?: DataHash;
+  /** Leave the data of what is taken away to the scrubber (`delayed_delete`). */
+  delayed?: boolean;
 }
 
-/** A place that was taken away from an image that has others, and whose data may still be there. */
+/**
+ * A place that was taken away from an image, and whose data may still be there. The image has others,
+ * or is deleted.
+ */
 export interface LocationRemoval {
   imageId: string;
   location: ImageLocation;
   /** Wire time by the database's clock. */
   begunAt: string;
+  /** The data is kept as that of images that are deleted with delay. */
+  isDelayed?: boolean;
 }
 
 export interface ListRemovals {
@@ -343,6 +350,16 @@ export interface DeletionPlan {
 export interface BeginDeletion {
   /** Leave the data to the scrubber (`delayed_delete`). */
   delayed: boolean;
+}
+
+/** Asks for a deletion that waits to be finished. */
+export interface ClaimDeletion {
+  /** Only images whose id comes after this one: so a pass meets each once. */
+  after?: string;
+  /** Seconds that a deletion is left to the process that began it. */
+  graceSeconds: number;
+  /** Seconds that the data of images is kept that were deleted with delay, or by upstream. */
+  scrubSeconds: number;
 }
 
 /** Asks which blobs of a store no image has. */

@@ -10,6 +10,7 @@ import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { removeData } from './remove-data';
+import { removeTakenLocations } from './remove-locations';
 
 export interface DeletionOptions {
   registry: Registry;
@@ -33,14 +34,19 @@ export async function deleteImage(
 ): Promise<ImageRecord> {
   const { registry, logger, delayed } = options;
   const plan = await registry.beginDeletion(imageId, { delayed }, context);
-  if (delayed || plan.image.status === 'deleted') return plan.image;
+  if (plan.image.status === 'deleted') {
+    // An image that was not active may have data all the same, of a failed import.
+    if (plan.locations.length > 0) await removeRemains(imageId, options, context);
+    return plan.image;
+  }
   try {
     failPoint('D1');
+    if (delayed) return plan.image;
     return await finishDeletion(imageId, plan.locations, options, context);
   } catch (error) {
     if (isDomainError(error, 'store_in_use', 'store_delete_denied')) {
-      await registry.revertDeletion(imageId, context);
-      throw error;
+      const isBack = await revert(imageId, registry, context);
+      if (isBack) throw error;
     }
     logger.error(`The deletion of image ${imageId} could not be finished yet; a sweep will`, {
       image: imageId,
@@ -48,6 +54,31 @@ export async function deleteImage(
     });
     return plan.image;
   }
+}
+
+/** @returns false when a sweep removes the data already: then it goes on. */
+async function revert(imageId: string, registry: Registry, context: CallContext): Promise<boolean> {
+  try {
+    await registry.revertDeletion(imageId, context);
+    return true;
+  } catch (error) {
+    if (isDomainError(error, 'conflict', 'image_not_found')) return false;
+    throw error;
+  }
+}
+
+/** The image is deleted whatever comes of it; a store that refuses is asked again by a sweep. */
+async function removeRemains(
+  imageId: string,
+  options: DeletionOptions,
+  { requestId }: CallContext,
+): Promise<void> {
+  await removeTakenLocations(imageId, options, requestId).catch((error: unknown) => {
+    options.logger.warn('A store keeps what a deleted image had there; a sweep tries again', {
+      image: imageId,
+      error: describeError(error),
+    });
+  });
 }
 
 /**

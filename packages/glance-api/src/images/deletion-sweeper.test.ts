@@ -34,34 +34,51 @@ describe('DeletionSweeper', () => {
     await rm(directory, { recursive: true });
   });
 
-  const sweeper = (scrubAfterSeconds = 0) =>
+  const sweeper = (scrubAfterSeconds = 0, poolSize = 1) =>
     new DeletionSweeper({
       registry,
       stores,
       logger: silentLogger,
       graceSeconds: 120,
       scrubAfterSeconds,
+      poolSize,
     });
-  const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000);
+  /** Sweeps when so many minutes have passed; afterwards it is as late as before. */
+  async function sweepIn(minutes: number, by = sweeper()): Promise<number> {
+    registry.advance(minutes * 60);
+    try {
+      return await by.sweep(new Date(Date.now() + minutes * 60_000));
+    } finally {
+      registry.advance(-minutes * 60);
+    }
+  }
   const files = async () => (await readdir(directory)).filter((name) => name !== '.part');
   const statusOf = async (id: string) => (await registry.getImage(id, ADMIN)).status;
 
   /** An image with a file, whose deletion was begun and went no further. */
-  async function halfDeleted(): Promise<string> {
+  async function halfDeleted(delayed = false): Promise<string> {
     const id = await stored();
-    await registry.beginDeletion(id, { delayed: false }, CONTEXT);
+    await registry.beginDeletion(id, { delayed }, CONTEXT);
     return id;
   }
 
   /** An image from which its file was taken, and another place was left; it went no further. */
-  async function halfTaken(): Promise<string> {
+  async function halfTaken(delayed = false): Promise<string> {
     const id = await stored();
     const own = { url: `file://${directory}/${id}`, metadata: {} };
     const other = { url: 'http://host.example/disk.raw', metadata: {} };
     const change = (seen: object[], wanted: object[]) =>
       registry.updateImage(
         id,
-        { locations: { seen, wanted, sizeBytes: 4, storageQuotaBytes: null } as ChangeLocations },
+        {
+          locations: {
+            seen,
+            wanted,
+            sizeBytes: 4,
+            storageQuotaBytes: null,
+            delayed,
+          } as ChangeLocations,
+        },
         CONTEXT,
       );
     await change([own], [own, other]);
@@ -104,10 +121,10 @@ describe('DeletionSweeper', () => {
 
   it('finishes what a process that died had begun', async () => {
     const id = await halfDeleted();
-    expect(await sweeper().sweep(inMinutes(3))).toBe(1);
+    expect(await sweepIn(3)).toBe(1);
     expect(await statusOf(id)).toBe('deleted');
     expect(await files()).toEqual([]);
-    expect(await sweeper().sweep(inMinutes(3))).toBe(0);
+    expect(await sweepIn(3)).toBe(0);
   });
 
   it('leaves deletions alone that somebody may still be busy with', async () => {
@@ -118,17 +135,59 @@ describe('DeletionSweeper', () => {
   });
 
   it('keeps delayed ones for as long as configured', async () => {
-    const id = await halfDeleted();
-    expect(await sweeper(3600).sweep(inMinutes(59))).toBe(0);
-    expect(await files()).toEqual([id]);
-    expect(await sweeper(3600).sweep(inMinutes(61))).toBe(1);
+    const id = await halfDeleted(true);
+    await halfTaken(true);
+    expect(await sweepIn(59, sweeper(3600))).toBe(0);
+    expect(await files()).toHaveLength(2);
+    expect(await statusOf(id)).toBe('pending_delete');
+    expect(await sweepIn(61, sweeper(3600))).toBe(2);
     expect(await files()).toEqual([]);
+  });
+
+  it('finishes what was not delayed although others are', async () => {
+    await halfDeleted();
+    const id = await halfDeleted(true);
+    expect(await sweepIn(3, sweeper(3600))).toBe(1);
+    expect(await files()).toEqual([id]);
+  });
+
+  it('removes several at a time, each once', async () => {
+    for (let count = 0; count < 7; count += 1) await halfDeleted(true);
+    const claims = jest.spyOn(registry, 'claimDeletion');
+    expect(await sweeper(0, 3).sweep()).toBe(7);
+    expect(claims).toHaveBeenCalledTimes(8);
+    expect(await files()).toEqual([]);
+  });
+
+  it('lets an image be restored whose data the store does not give up', async () => {
+    const id = await halfDeleted(true);
+    const refusal = new DomainError('store_in_use', 'it has clones');
+    const spy = jest.spyOn(stores.defaultStore, 'delete').mockRejectedValue(refusal);
+    expect(await sweeper().sweep()).toBe(0);
+    spy.mockRejectedValue(new DomainError('store_unavailable', 'no answer'));
+    expect((await registry.restoreImage(id, ADMIN)).status).toBe('active');
+    await registry.beginDeletion(id, { delayed: true }, CONTEXT);
+    expect(await sweeper().sweep()).toBe(0);
+    spy.mockRestore();
+    // Nobody knows what a store did that has not answered.
+    await expect(registry.restoreImage(id, ADMIN)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await sweeper().sweep()).toBe(1);
+  });
+
+  it('passes over what upstream had promised to an import', async () => {
+    const id = await halfDeleted(true);
+    const url = `pending://parallel-import/${id}/one`;
+    registry.overwrite(id, {
+      locations: [{ id: 9, url, metadata: { store: 'one' }, status: 'pending_delete' }],
+    });
+    expect(await sweeper().sweep()).toBe(1);
+    expect(await statusOf(id)).toBe('deleted');
   });
 
   it('takes data that is already gone for removed', async () => {
     const id = await halfDeleted();
     await rm(path.join(directory, id));
-    expect(await sweeper().sweep(inMinutes(3))).toBe(1);
+    expect(await sweepIn(3)).toBe(1);
     expect(await statusOf(id)).toBe('deleted');
   });
 
@@ -138,7 +197,7 @@ describe('DeletionSweeper', () => {
     registry.overwrite(stuck, {
       locations: [{ id: 9, url: 'swift://elsewhere', metadata: {}, status: 'pending_delete' }],
     });
-    expect(await sweeper().sweep(inMinutes(3))).toBe(1);
+    expect(await sweepIn(3)).toBe(1);
     expect(await statusOf(stuck)).toBe('pending_delete');
     expect(await statusOf(fine)).toBe('deleted');
   });
@@ -147,16 +206,16 @@ describe('DeletionSweeper', () => {
     await halfTaken();
     expect(await sweeper().sweep()).toBe(0);
     expect(await files()).toHaveLength(1);
-    expect(await sweeper().sweep(inMinutes(3))).toBe(1);
+    expect(await sweepIn(3)).toBe(1);
     expect(await files()).toEqual([]);
-    expect(await sweeper().sweep(inMinutes(3))).toBe(0);
+    expect(await sweepIn(3)).toBe(0);
   });
 
   it('gives a location back whose data the store does not give up', async () => {
     const id = await halfTaken();
     const refusal = new DomainError('store_delete_denied', 'read only');
     const spy = jest.spyOn(stores.defaultStore, 'delete').mockRejectedValue(refusal);
-    expect(await sweeper().sweep(inMinutes(3))).toBe(0);
+    expect(await sweepIn(3)).toBe(0);
     spy.mockRestore();
     expect((await registry.getImage(id, ADMIN)).locations).toHaveLength(2);
     expect(await files()).toEqual([id]);
@@ -164,7 +223,7 @@ describe('DeletionSweeper', () => {
 
   it('works through more deletions than one page holds', async () => {
     for (let count = 0; count < 130; count += 1) await halfDeleted();
-    expect(await sweeper().sweep(inMinutes(3))).toBe(130);
+    expect(await sweepIn(3)).toBe(130);
     expect(await files()).toEqual([]);
   });
 });

@@ -1,10 +1,4 @@
-import {
-  SERVICE_IDENTITY,
-  VISIBILITIES,
-  describeError,
-  isDomainError,
-  type ImageRecord,
-} from '@glance/common';
+import { SERVICE_IDENTITY, describeError, isDomainError, type DeletionPlan } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import { newRequestId, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -19,8 +13,10 @@ export interface DeletionSweeperOptions {
   logger: Logger;
   /** Seconds that a deletion is left to the process that began it. */
   graceSeconds: number;
-  /** Seconds that the data of deleted images is kept where deletion is delayed. */
+  /** Seconds that data is kept whose deletion is delayed. */
   scrubAfterSeconds: number;
+  /** Images whose data is removed at a time. */
+  poolSize: number;
 }
 
 /**
@@ -34,17 +30,18 @@ export class DeletionSweeper {
   /** @returns how many deletions, of images and of single locations, were finished. */
   async sweep(now = new Date()): Promise<number> {
     const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
-    return (await this.sweepImages(now, context)) + (await this.sweepLocations(now, context));
+    return (await this.sweepImages(context)) + (await this.sweepLocations(now, context));
   }
 
   private async sweepLocations(now: Date, context: CallContext): Promise<number> {
-    const { registry, stores, logger, graceSeconds } = this.options;
+    const { registry, stores, logger, graceSeconds, scrubAfterSeconds } = this.options;
     let finished = 0;
     for (let after = 0; ;) {
       const page = await registry.listRemovals({ after, limit: PAGE }, context);
       for (const removal of page) {
-        const { imageId, begunAt } = removal;
-        if (ageSeconds(begunAt, now) < graceSeconds) continue;
+        const { imageId, begunAt, isDelayed } = removal;
+        const keptSeconds = isDelayed === true ? scrubAfterSeconds : graceSeconds;
+        if (ageSeconds(begunAt, now) < keptSeconds) continue;
         try {
           if (await finishRemoval(removal, { registry, stores }, context)) finished += 1;
         } catch (error) {
@@ -61,60 +58,63 @@ export class DeletionSweeper {
     }
   }
 
-  private async sweepImages(now: Date, context: CallContext): Promise<number> {
+  /** Several at a time; each is asked for after the one before, so that a pass meets it once. */
+  private async sweepImages(context: CallContext): Promise<number> {
+    const { registry, graceSeconds, scrubAfterSeconds: scrubSeconds, poolSize } = this.options;
     let finished = 0;
-    let marker: string | undefined;
-    for (;;) {
-      const page = await this.pendingDeletions(marker, context);
-      for (const image of page) {
-        if (this.isDue(image, now) && (await this.finish(image, context))) finished += 1;
+    let after: string | undefined;
+    let isOver = false;
+    const next = async (): Promise<DeletionPlan | null> => {
+      if (isOver) return null;
+      const request = { graceSeconds, scrubSeconds, ...(after === undefined ? {} : { after }) };
+      const plan = await registry.claimDeletion(request, context);
+      after = plan?.image.id;
+      isOver = plan === null;
+      return plan;
+    };
+    let asking: Promise<DeletionPlan | null> = Promise.resolve(null);
+    const work = async (): Promise<void> => {
+      for (;;) {
+        asking = asking.then(next);
+        const plan = await asking;
+        if (plan === null) return;
+        if (await this.finish(plan, context)) finished += 1;
       }
-      marker = page.at(-1)?.id;
-      if (page.length < PAGE) return finished;
-    }
+    };
+    await Promise.all(Array.from({ length: poolSize }, work));
+    return finished;
   }
 
-  private async pendingDeletions(
-    marker: string | undefined,
-    context: CallContext,
-  ): Promise<ImageRecord[]> {
-    return await this.options.registry.listImages(
-      {
-        scope: 'all',
-        visibility: [...VISIBILITIES],
-        memberStatus: 'all',
-        deleted: true,
-        status: ['pending_delete'],
-        sort: [{ key: 'createdAt', direction: 'asc' }],
-        limit: PAGE,
-        ...(marker === undefined ? {} : { marker }),
-      },
-      context,
-    );
-  }
-
-  private isDue(image: ImageRecord, now: Date): boolean {
-    if (image.deletedAt === null) return false;
-    const { graceSeconds, scrubAfterSeconds } = this.options;
-    return ageSeconds(image.deletedAt, now) >= Math.max(graceSeconds, scrubAfterSeconds);
-  }
-
-  private async finish(image: ImageRecord, context: CallContext): Promise<boolean> {
+  private async finish({ image, locations }: DeletionPlan, context: CallContext): Promise<boolean> {
     const { registry, stores, logger } = this.options;
     try {
-      await finishDeletion(image.id, image.locations, { registry, stores }, context);
+      await finishDeletion(image.id, locations, { registry, stores }, context);
       logger.info('Finished a deletion', { image: image.id, begun: image.deletedAt });
       return true;
     } catch (error) {
-      // Another node was faster, or an operator took the deletion back.
+      // Another node was faster.
       if (isDomainError(error, 'image_not_found', 'conflict')) return false;
       logger.warn('The data of a deleted image cannot be removed; the next sweep tries again', {
         image: image.id,
         begun: image.deletedAt,
         error: describeError(error),
       });
+      if (isDomainError(error, 'store_in_use', 'store_delete_denied')) {
+        await this.release(image.id, context);
+      }
       return false;
     }
+  }
+
+  /** All of the data is there still: an operator may bring the image back. */
+  private async release(imageId: string, context: CallContext): Promise<void> {
+    const { registry, logger } = this.options;
+    await registry.releaseDeletion(imageId, context).catch((error: unknown) => {
+      logger.warn('A deleted image cannot be restored although its data is there', {
+        image: imageId,
+        error: describeError(error),
+      });
+    });
   }
 }
 

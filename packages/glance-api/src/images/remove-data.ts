@@ -1,6 +1,9 @@
 import { isDomainError, type ImageLocation } from '@glance/common';
 import { isExternalLocation, type StoreSet } from '@glance/stores';
 
+/** What upstream writes while it imports to several stores at once: no data is there (schema sheet §4.1). */
+const IS_UPSTREAMS_PROMISE = /^pending:\/\/parallel-import\//;
+
 /**
  * Removes what is stored at a location. What lies on somebody's web server is not ours to remove, be
  * the http store enabled or not; data already gone is as good.
@@ -8,7 +11,7 @@ import { isExternalLocation, type StoreSet } from '@glance/stores';
  * @throws DomainError of the store.
  */
 export async function removeData(location: ImageLocation, stores: StoreSet): Promise<boolean> {
-  if (isExternalLocation(location.url)) return false;
+  if (isExternalLocation(location.url) || IS_UPSTREAMS_PROMISE.test(location.url)) return false;
   try {
     await stores.forLocation(location).delete(location.url);
     return true;

@@ -80,5 +80,7 @@ export async function finishRemoval(
     throw error;
   }
   failPoint('D3');
-  return await registry.endRemoval(imageId, location.id, { outcome: 'gone' }, context);
+  const isEnded = await registry.endRemoval(imageId, location.id, { outcome: 'gone' }, context);
+  failPoint('D4');
+  return isEnded;
 }

@@ -18,6 +18,9 @@ export interface SweeperOptions {
   logger: Logger;
 }
 
+/** A store, or what is like one in this. */
+type Sweepable = Pick<InstrumentedStore, 'id' | 'listUnfinished' | 'removeUnfinished'>;
+
 /**
  * Removes what uploads of processes that died left in the stores, at the start and from time to
  * time (reliability sheet §9). Each is removed only when the registry says that its upload is over,
@@ -28,24 +31,40 @@ export class UnfinishedSweeper {
 
   /** @returns how many were removed. */
   async sweep(): Promise<number> {
-    const { stores, staging, work, logger } = this.options;
+    let removed = await this.sweepStaging();
+    for (const store of this.options.stores.list()) removed += await this.sweepStore(store);
+    return removed;
+  }
+
+  /**
+   * What imports keep on this node alone, which costs next to nothing: what is staged for an image
+   * that somebody deletes is in nobody's quota any more, and on this node's disk.
+   * @returns how many were removed.
+   */
+  async sweepStaging(): Promise<number> {
+    const { staging, work } = this.options;
     const area = await staging?.openIfThere().catch(() => undefined);
     let removed = 0;
-    const areas = [...(area ? [area.store] : []), ...(work ? [work] : [])];
-    for (const store of [...stores.list(), ...areas]) {
-      try {
-        for (const blob of await store.listUnfinished()) {
-          const fate = await this.fateOf(blob);
-          if (fate === undefined) continue;
-          await store.removeUnfinished(blob, fate);
-          removed += 1;
-          this.report(store, blob, fate);
-        }
-      } catch (error) {
-        logger.warn(`The left-overs of store ${store.id} could not all be swept`, {
-          error: describeError(error),
-        });
+    for (const store of [area?.store, work]) {
+      if (store !== undefined) removed += await this.sweepStore(store);
+    }
+    return removed;
+  }
+
+  private async sweepStore(store: Sweepable): Promise<number> {
+    let removed = 0;
+    try {
+      for (const blob of await store.listUnfinished()) {
+        const fate = await this.fateOf(blob);
+        if (fate === undefined) continue;
+        await store.removeUnfinished(blob, fate);
+        removed += 1;
+        this.report(store, blob, fate);
       }
+    } catch (error) {
+      this.options.logger.warn(`The left-overs of store ${store.id} could not all be swept`, {
+        error: describeError(error),
+      });
     }
     return removed;
   }

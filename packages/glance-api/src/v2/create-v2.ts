@@ -46,6 +46,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
         stores,
         locationQuota: limitOf(options.image_location_quota),
         storageQuotaBytes,
+        delayedDelete: options.delayed_delete,
       },
       listLimits: listLimitsOf(config),
       propertyQuota: limitOf(options.image_property_quota),
@@ -78,7 +79,13 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       timeToLiveHours: config.task.task_time_to_live,
     }),
     tasks: new TasksController({ registry, policy, listLimits: listLimitsOf(config) }),
-    stores: new StoresController({ registry, stores, policy, logger: logger.child('images') }),
+    stores: new StoresController({
+      registry,
+      stores,
+      policy,
+      logger: logger.child('images'),
+      delayedDelete: options.delayed_delete,
+    }),
     schemas: publishedSchemas(schemas),
     locations: new LocationsController({ ...parts, secureHash: options.do_secure_hash }),
   });

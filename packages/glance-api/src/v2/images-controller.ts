@@ -1,10 +1,4 @@
-import {
-  checkCountQuota,
-  DomainError,
-  invalidRequest,
-  type ImageRecord,
-  type Visibility,
-} from '@glance/common';
+import { checkCountQuota, DomainError, type ImageRecord, type Visibility } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import { noteImage, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -184,7 +178,8 @@ export class ImagesController {
       checkFormatsSet({ ...image, ...changes.fields });
     }
     const changed = await registry.updateImage(image.id, request, contextOf(req));
-    if (patch.some(({ op, name }) => name === 'locations' && op === 'remove')) {
+    const takesAway = patch.some(({ op, name }) => name === 'locations' && op === 'remove');
+    if (takesAway && !this.options.delayedDelete) {
       const { stores, logger } = this.options;
       const { requestId } = contextOf(req);
       await removeTakenLocations(image.id, { registry, stores, logger }, requestId).catch(
@@ -205,11 +200,6 @@ export class ImagesController {
     if (image.protected) {
       const text = `Image ${image.id} is protected and cannot be deleted.`;
       throw new DomainError('image_protected', text);
-    }
-    if (delayed && image.status === 'deactivated' && image.locations.length > 0) {
-      throw invalidRequest(
-        `Image ${image.id} is deactivated: reactivate it before it is deleted with delay`,
-      );
     }
     await deleteImage(image.id, { registry, stores, logger, delayed }, contextOf(req));
     answerEmpty(res, 204);

@@ -19,6 +19,8 @@ export interface StoresControllerOptions {
   stores: StoreSet;
   policy: Policy;
   logger: Logger;
+  /** The data is left to the scrubber. */
+  delayedDelete: boolean;
 }
 
 /**
@@ -49,7 +51,7 @@ export class StoresController {
 
   /** Takes the data of an image from one store; another must have it still. */
   removeImage = async (req: Request, res: Response): Promise<void> => {
-    const { registry, stores, policy, logger } = this.options;
+    const { registry, stores, policy, logger, delayedDelete } = this.options;
     const storeId = String(req.params['store']);
     if (!this.describe().some(({ id }) => id === storeId)) {
       throw new DomainError('conflict', `Store ${storeId.slice(0, 100)} is not on this node`);
@@ -65,9 +67,17 @@ export class StoresController {
     const seen = recordedPlaces(image);
     const wanted = this.placesElsewhere(image, storeId);
     const context = contextOf(req);
-    const locations = { seen, wanted, sizeBytes: image.sizeBytes ?? 0, storageQuotaBytes: null };
+    const locations = {
+      seen,
+      wanted,
+      sizeBytes: image.sizeBytes ?? 0,
+      storageQuotaBytes: null,
+      ...(delayedDelete ? { delayed: true } : {}),
+    };
     await registry.updateImage(image.id, { locations, ifStatus: ['active'] }, context);
-    await removeTakenLocations(image.id, { registry, stores, logger }, context.requestId);
+    if (!delayedDelete) {
+      await removeTakenLocations(image.id, { registry, stores, logger }, context.requestId);
+    }
     answerEmpty(res, 204);
   };
 

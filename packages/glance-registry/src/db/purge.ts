@@ -26,11 +26,16 @@ const SECONDS_PER_DAY = 86_400;
 /** Data that is still to be removed from a store must be found by whoever removes it. */
 const DATA_GONE = sqlText(`status <> 'pending_delete'`);
 
+/** What went with an image comes back when the image is restored. */
+const IMAGE_GONE = sqlText(
+  `image_id NOT IN (SELECT id FROM images WHERE status = 'pending_delete')`,
+);
+
 const CHILD_TABLES: readonly PurgeTable[] = [
-  { name: 'image_properties', key: 'id' },
-  { name: 'image_tags', key: 'id' },
+  { name: 'image_properties', key: 'id', condition: IMAGE_GONE },
+  { name: 'image_tags', key: 'id', condition: IMAGE_GONE },
   { name: 'image_locations', key: 'id', condition: DATA_GONE },
-  { name: 'image_members', key: 'id' },
+  { name: 'image_members', key: 'id', condition: IMAGE_GONE },
   { name: 'tasks', key: 'id' },
 ];
 

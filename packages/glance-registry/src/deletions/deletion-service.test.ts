@@ -35,8 +35,11 @@ describeEachDatabase('a deletion', (current) => {
     expect(await children(id, 'image_locations')).toEqual([
       expect.objectContaining({ status: 'pending_delete', deleted: 1, deleted_at: at }),
     ]);
+    // As upstream has them, which may go on from here.
     for (const table of ['image_properties', 'image_members', 'image_tags']) {
-      expect(await children(id, table)).toEqual([expect.objectContaining({ deleted: 0 })]);
+      expect(await children(id, table)).toEqual([
+        expect.objectContaining({ deleted: 1, deleted_at: at }),
+      ]);
     }
     const finished = await world.deletions.finish(id, ME, {});
     expect(finished).toMatchObject({ status: 'deleted', deleted: true });
@@ -86,6 +89,25 @@ describeEachDatabase('a deletion', (current) => {
     });
   });
 
+  it('brings nothing back that was removed in the very second of the deletion', async () => {
+    const { id } = await world.createActive(rich, {}, ME);
+    // Times have whole seconds, and the next one may begin meanwhile.
+    const at = (seconds: number): string =>
+      new Date(Date.now() + seconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
+    for (const moment of [at(0), at(1), at(2)]) {
+      const removed = { image_id: id, created_at: moment, deleted: 1, deleted_at: moment };
+      await world.database.knex('image_tags').insert({ ...removed, value: 'removed' });
+      const name = `removed at ${moment}`;
+      await world.database.knex('image_properties').insert({ ...removed, name, value: '' });
+    }
+    await begin(id, ME, true);
+    await world.deletions.restore(id, SERVICE_IDENTITY, {});
+    expect(await world.images.get(id, ME, {})).toMatchObject({
+      tags: ['t'],
+      properties: [['a', '1']],
+    });
+  });
+
   it('that upstream began is reverted only with data', async () => {
     const withData = await world.createActive({}, {}, ME);
     const without = await world.create({}, ME);
@@ -108,6 +130,60 @@ describeEachDatabase('a deletion', (current) => {
       code: 'conflict',
     });
     expect((await imageRow(without.id)).status).toBe('pending_delete');
+  });
+
+  it('that upstream began and scrubbed in part is not restored', async () => {
+    const { id } = await world.createActive({}, {}, ME);
+    const { knex } = world.database;
+    const deleted = { status: 'pending_delete', deleted: 1, deleted_at: '2020-01-01 00:00:00' };
+    await knex('images').where({ id }).update(deleted);
+    await knex('image_locations').where({ image_id: id }).update(deleted);
+    await knex('image_locations').insert({
+      ...deleted,
+      image_id: id,
+      value: 'file:///gone',
+      created_at: '2020-01-01 00:00:00',
+      status: 'deleted',
+      deleted_at: '2020-01-01 00:05:00',
+    });
+    await expect(world.deletions.restore(id, SERVICE_IDENTITY, {})).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('gone, at least in part'),
+    });
+  });
+
+  it('that upstream began comes back with its children', async () => {
+    const before = await world.createActive(rich, {}, ME);
+    await world.share(before.id, 'friend');
+    const { knex } = world.database;
+    const deletedAt = (at: string) => ({ deleted: 1, deleted_at: at });
+    const at = '2020-01-01 00:00:02';
+    await knex('images')
+      .where({ id: before.id })
+      .update({ status: 'pending_delete', ...deletedAt(at) });
+    for (const [table, moment] of [
+      ['image_properties', '2020-01-01 00:00:01'],
+      ['image_tags', at],
+      ['image_members', at],
+      ['image_locations', '2020-01-01 00:00:00'],
+    ] as const) {
+      await knex(table).where({ image_id: before.id }).update(deletedAt(moment));
+    }
+    await knex('image_locations')
+      .update({ status: 'pending_delete' })
+      .where({ image_id: before.id });
+    // What its user had taken from it the year before.
+    await knex('image_tags').insert({
+      image_id: before.id,
+      value: 'old',
+      created_at: at,
+      ...deletedAt('2019-01-01 00:00:00'),
+    });
+    const after = await world.deletions.restore(before.id, SERVICE_IDENTITY, {});
+    expect(after).toEqual({ ...before, updatedAt: after.updatedAt });
+    expect(await world.images.get(before.id, memberOf('friend'), {})).toMatchObject({
+      status: 'active',
+    });
   });
 
   it('succeeds once when it is asked for many times at once', async () => {

@@ -3,8 +3,10 @@ import {
   canTransition,
   imageNotFound,
   type BeginDeletion,
+  type ClaimDeletion,
   type DeletionPlan,
   type Identity,
+  type ImageLocation,
   type ImageRecord,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
@@ -14,6 +16,8 @@ import { present, requireFound } from '../images/image-rights';
 import { checkMayChange } from '../images/visibility';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { Repositories } from '../repositories';
+import { requireService } from '../http/require-service';
+import { deletionOf, takeBack } from './take-back';
 
 /** Deletion in the order of reliability.md §4: first the row, then the data, then the rest. */
 export class DeletionService {
@@ -27,7 +31,7 @@ export class DeletionService {
     scope: CallScope,
   ): Promise<DeletionPlan> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, copies, deletions, outbox } = repositories;
+      const { images, locations, leases, copies, outbox } = repositories;
       const image = requireDeletable(await images.lock(imageId, identity), imageId, identity);
       const { row, now } = image;
       await leases.voidLive(row.id);
@@ -36,12 +40,10 @@ export class DeletionService {
       const data = await locations.findStored(row.id);
       await locations.markPendingDelete(row.id, now);
       if (data.length > 0 && canTransition(row.status, 'pending_delete')) {
-        await images.transition(row.id, [row.status], 'pending_delete', {
-          columns: { deleted: 1, deleted_at: now },
-        });
-        await deletions.begin(row.id, row.status, delayed);
+        await hide(repositories, image, delayed);
       } else {
         await erase(repositories, image, now);
+        await leaveToSweeper(repositories, row.id, data);
       }
       const record = requireFound(await images.find(row.id));
       await outbox.add('image.delete', record);
@@ -52,7 +54,7 @@ export class DeletionService {
   /** D4 */
   async finish(imageId: string, identity: Identity, scope: CallScope): Promise<ImageRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations } = repositories;
+      const { images, locations, removals } = repositories;
       const image = await requireBegun(repositories, imageId, identity);
       if (image.row.status === 'pending_delete') {
         await erase(repositories, image, image.row.deleted_at ?? image.now);
@@ -60,36 +62,115 @@ export class DeletionService {
         throw notBegun(image);
       }
       await locations.markDeleted(image.row.id);
+      await removals.forgetAllOf(image.row.id);
       return present(requireFound(await images.find(image.row.id)), identity);
     });
   }
 
-  /** A deactivated image is deactivated again: a failed deletion must not hand it out. */
+  /** Takes D1 back for the process that carried it out, and whose store refuses. */
   async revert(imageId: string, identity: Identity, scope: CallScope): Promise<ImageRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, deletions, outbox } = repositories;
       const image = await requireBegun(repositories, imageId, identity);
-      const { id, status, deleted_at: deletedAt } = image.row;
-      if (status !== 'pending_delete') throw notBegun(image);
-      const previous = await deletions.previousStatus(id);
-      const revived = await locations.revive(id, previous === undefined ? null : deletedAt);
-      // An image is never active without data.
-      if (revived === 0) throw notBegun(image);
-      await images.transition(id, ['pending_delete'], 'active', {
-        columns: { deleted: 0, deleted_at: null },
-      });
-      if (previous === 'deactivated') await images.transition(id, ['active'], 'deactivated');
-      await deletions.forget(id);
-      const record = requireFound(await images.find(id));
-      await outbox.add('image.update', record);
-      return present(record, identity);
+      if (image.row.status !== 'pending_delete') throw notBegun(image);
+      const key = deletionOf(image.row);
+      const begun = await repositories.deletions.find(key);
+      // Its own removal of the data is the first.
+      if (begun !== undefined && begun.scrubs > 1) throw dataGone(imageId);
+      await takeBack(repositories, key, begun);
+      return present(await announce(repositories, imageId), identity);
     });
+  }
+
+  /** The next deletion for a scrubber, of whatever process or release it was. */
+  async claim(
+    request: ClaimDeletion,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<DeletionPlan | null> {
+    requireService(identity);
+    return await this.transactions.write(scope, async (repositories) => {
+      const { images, locations, deletions } = repositories;
+      for (let { after } = request; ;) {
+        const due = await deletions.findDue({ ...request, ...(after ? { after } : {}) });
+        if (due === undefined) return null;
+        after = due.imageId;
+        const image = await images.lock(due.imageId, identity, { skipLocked: true });
+        // Somebody works on it, or has finished it or taken it back.
+        if (image?.row.status !== 'pending_delete' || image.row.deleted_at !== due.at) continue;
+        const data = await locations.findStored(due.imageId);
+        await locations.markPendingDelete(due.imageId, due.at);
+        await deletions.addScrub(due);
+        const record = requireFound(await images.find(due.imageId));
+        return { image: present(record, identity), locations: data };
+      }
+    });
+  }
+
+  /** The data of a claimed deletion is all there still. */
+  async release(imageId: string, identity: Identity, scope: CallScope): Promise<boolean> {
+    requireService(identity);
+    return await this.transactions.write(scope, async (repositories) => {
+      const image = await requireBegun(repositories, imageId, identity);
+      if (image.row.status !== 'pending_delete') throw notBegun(image);
+      return await repositories.deletions.dropScrub(deletionOf(image.row));
+    });
+  }
+
+  /** An operator brings back what nobody has begun to remove (lifecycle sheet §2). */
+  async restore(imageId: string, identity: Identity, scope: CallScope): Promise<ImageRecord> {
+    requireService(identity);
+    return await this.transactions.write(scope, async (repositories) => {
+      const image = await requireBegun(repositories, imageId, identity);
+      if (image.row.status !== 'pending_delete') throw notBegun(image);
+      const key = deletionOf(image.row);
+      const begun = await repositories.deletions.find(key);
+      const isTouched = begun !== undefined && begun.scrubs > 0;
+      if (isTouched || (await repositories.locations.wereRemovedAfter(imageId, key.at))) {
+        throw dataGone(imageId);
+      }
+      await takeBack(repositories, key, begun);
+      return present(await announce(repositories, imageId), identity);
+    });
+  }
+}
+
+async function announce({ images, outbox }: Repositories, imageId: string): Promise<ImageRecord> {
+  const record = requireFound(await images.find(imageId));
+  await outbox.add('image.update', record);
+  return record;
+}
+
+/** The image becomes `pending_delete`, and what goes with it has its time. */
+async function hide(
+  { images, members, deletions }: Repositories,
+  { row, now }: LockedImage,
+  delayed: boolean,
+): Promise<void> {
+  const key = { imageId: row.id, at: now };
+  await images.transition(row.id, [row.status], 'pending_delete', {
+    columns: { deleted: 1, deleted_at: now },
+  });
+  await deletions.dropChildrenDeletedAt(key);
+  await deletions.markChildrenDeleted(row.id, now);
+  await members.markAllDeleted(row.id, now);
+  // Whoever does not delay goes on and removes the data.
+  await deletions.begin(key, { previousStatus: row.status, delayed, scrubs: delayed ? 0 : 1 });
+}
+
+/** Data of an image that never was active, or is so no more: its locations wait one by one. */
+async function leaveToSweeper(
+  { removals }: Repositories,
+  imageId: string,
+  data: readonly ImageLocation[],
+): Promise<void> {
+  for (const { id } of data) {
+    if (!(await removals.exists(imageId, id))) await removals.begin(imageId, id);
   }
 }
 
 /** The image becomes `deleted`, its children with it, and its id is never used again. */
 async function erase(
-  { images, members, removals, deletions, usage }: Repositories,
+  { images, members, deletions, usage }: Repositories,
   { row, storedLocations }: LockedImage,
   at: string,
 ): Promise<void> {
@@ -101,7 +182,6 @@ async function erase(
   }
   await deletions.markChildrenDeleted(row.id, at);
   await members.markAllDeleted(row.id, at);
-  await removals.forgetAllOf(row.id);
   await deletions.bury(row.id);
   await deletions.forget(row.id);
   await accounts.add(row.owner, { usedBytes: -freedBytes });
@@ -149,4 +229,9 @@ function notBegun({ row }: LockedImage): DomainError {
   return new DomainError('conflict', `Image ${row.id} is ${row.status}, not being deleted`, {
     details: { imageId: row.id, status: row.status },
   });
+}
+
+function dataGone(imageId: string): DomainError {
+  const text = `The data of image ${imageId} is being removed or gone, at least in part`;
+  return new DomainError('conflict', text, { details: { imageId } });
 }

@@ -61,7 +61,7 @@ export async function changeLocations(
     }
   }
   for (const place of added) await locations.insert(row.id, place);
-  const released = await takeAway(repositories, row.id, removed);
+  const released = await takeAway(repositories, row.id, removed, change.delayed === true);
   const releasedBytes =
     countedBytes(row, storedLocations) - countedBytes(row, storedLocations - released);
   await accounts.add(row.owner, { usedBytes: addedBytes - releasedBytes });
@@ -91,6 +91,7 @@ async function takeAway(
   { locations, removals }: Repositories,
   imageId: string,
   removed: readonly ImageLocation[],
+  delayed: boolean,
 ): Promise<number> {
   let released = 0;
   for (const { id, url } of removed) {
@@ -100,7 +101,7 @@ async function takeAway(
       continue;
     }
     await locations.markOnePendingDelete(id);
-    await removals.begin(imageId, id);
+    await removals.begin(imageId, id, { delayed });
   }
   return released;
 }

@@ -1,3 +1,4 @@
+import { failPoint } from '@glance/common';
 import type { Knex } from 'knex';
 import { executeSql, selectRows, sql, sqlText } from '../db/sql';
 import type { TextCipher } from '../db/text-cipher';
@@ -29,6 +30,7 @@ export async function encryptLocations(
         sql`UPDATE image_locations SET value = ${cipher.seal(value)}
           WHERE id = ${id} AND value = ${value}`,
       );
+      failPoint('location-sealed');
     }
     if (rows.length < ROWS_PER_STATEMENT) return done;
     onProgress(done);

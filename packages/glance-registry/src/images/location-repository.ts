@@ -138,6 +138,45 @@ export class LocationRepository {
     );
   }
 
+  /** Whether data of the image was removed since, by a scrubber of upstream for one. */
+  async wereRemovedAfter(imageId: string, at: string): Promise<boolean> {
+    const row = await selectRow(
+      this.connection,
+      sql`SELECT 1 AS found FROM image_locations
+        WHERE image_id = ${imageId} AND status = 'deleted' AND deleted_at > ${at} LIMIT 1`,
+    );
+    return row !== undefined;
+  }
+
+  /**
+   * Those that wait for their removal and of which nobody knows: their image is not being deleted
+   * itself, and there is no record of their removal. Upstream leaves such rows behind.
+   */
+  async findStray(limit: number): Promise<{ id: number; imageId: string }[]> {
+    const rows = await selectRows<{ id: number; image_id: string }>(
+      this.connection,
+      sql`SELECT image_locations.id, image_locations.image_id FROM image_locations
+        JOIN images ON images.id = image_locations.image_id AND images.status <> 'pending_delete'
+        LEFT JOIN registry_removals ON registry_removals.location_id = image_locations.id
+        WHERE image_locations.status = 'pending_delete' AND registry_removals.location_id IS NULL
+        ORDER BY image_locations.id LIMIT ${sqlText(String(limit))}`,
+    );
+    return rows.map(({ id, image_id: imageId }) => ({ id, imageId }));
+  }
+
+  /** One that waits for its removal. */
+  async findPending(
+    imageId: string,
+    locationId: number,
+  ): Promise<{ url: string; deletedAt: string | null } | undefined> {
+    const row = await selectRow<{ value: string; deleted_at: string | null }>(
+      this.connection,
+      sql`SELECT value, deleted_at FROM image_locations
+        WHERE id = ${locationId} AND image_id = ${imageId} AND status = 'pending_delete'`,
+    );
+    return row && { url: requireUrl(this.cipher, row.value, imageId), deletedAt: row.deleted_at };
+  }
+
   /**
    * Brings back locations that wait for their removal with the image: those marked at one moment, or
    * all. What had been taken from the image before stays away.

@@ -15,6 +15,7 @@ export const COMMAND_VALUES = {
   expand: [],
   migrate: [],
   contract: [],
+  version_control: ['version'],
   purge: ['age_in_days', 'max_rows'],
   purge_images_table: ['age_in_days', 'max_rows'],
   audit_usage: [],

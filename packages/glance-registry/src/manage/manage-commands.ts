@@ -2,7 +2,7 @@ import { describeError } from '@glance/common';
 import type { Database } from '../db/create-database';
 import { migrateUp, pendingMigrations } from '../db/migrator';
 import { MIGRATION_PHASES, type MigrationPhase } from '../db/migrations/migration';
-import { readAlembicHeads } from '../db/schema/alembic';
+import { ADOPTABLE_HEADS, readAlembicHeads, writeAlembicHeads } from '../db/schema/alembic';
 import type { ProgressReport } from '../db/schema/schema-editor';
 import { OperatorLog, silentLogger } from '@glance/service-kit';
 import type { TextCipher } from '../db/text-cipher';
@@ -76,6 +76,25 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
   migrate: (context) =>
     runPhase(context, 'migrate', 'Database migration is up to date. No migration needed.'),
   contract: (context) => runPhase(context, 'contract', UP_TO_DATE),
+
+  /** For a database whose tables are there and whose `alembic_version` was lost. */
+  async version_control({ database, values, print }) {
+    const revision = values.get('version');
+    if (revision === undefined || !ADOPTABLE_HEADS.has(revision)) {
+      throw new CommandFailure(
+        'Say with --version what release the tables are of, as one of its revisions: ' +
+          [...ADOPTABLE_HEADS].join(', '),
+      );
+    }
+    if (!(await database.knex.schema.hasTable('images'))) {
+      throw new CommandFailure(
+        'There is no table images to put under version control. Run "glance-manage db sync".',
+      );
+    }
+    await writeAlembicHeads(database.knex, [revision]);
+    print(`Placed database under migration control at revision: ${revision}`);
+    return 0;
+  },
 
   async purge({ database, values, print, report }) {
     const limits = readLimits(values, 30);

@@ -126,6 +126,23 @@ describeEachDatabase(
       });
     });
 
+    it('puts a database under version control that has lost its revision', async () => {
+      const { knex } = current().database;
+      await knex('alembic_version').delete();
+      expect(await db('version')).toMatchObject({ out: expect.stringMatching(/not under/) });
+      for (const words of [[], ['--version', 'liberty'], ['explosion']]) {
+        expect(await db('version_control', ...words)).toMatchObject({
+          code: 1,
+          err: expect.stringMatching(/Say with --version .*wallaby_contract01/),
+        });
+      }
+      expect(
+        await manage(['--config-file', config, 'db_version_control', '2024_1_contract01']),
+      ).toMatchObject({ code: 0, out: expect.stringMatching(/revision: 2024_1_contract01/) });
+      expect(await db('version')).toMatchObject({ code: 0, out: '2024_1_contract01' });
+      expect(await db('check')).toMatchObject({ code: 0 });
+    });
+
     describe('purging', () => {
       let world: RegistryWorld;
       const owner = memberOf('purged-project');
@@ -215,7 +232,10 @@ describeEachDatabase(
         await db('purge', '--max_rows', '-1');
         await db('purge_images_table', '--max_rows', '-1');
         expect((await world.images.get(kept.id, owner, {})).properties).toEqual([['a', '1']]);
-        expect(await count('image_locations', { image_id: waiting })).toBe(1);
+        // It may be restored, and its data is still to be removed.
+        for (const table of ['image_locations', 'image_properties', 'image_tags']) {
+          expect(await count(table, { image_id: waiting })).toBe(1);
+        }
         expect(await count('images', { id: waiting })).toBe(1);
       });
     });

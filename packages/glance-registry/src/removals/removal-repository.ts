@@ -13,6 +13,13 @@ interface RemovalRow {
   value: string;
   meta_data: string | null;
   begun_at: string;
+  is_delayed: number;
+}
+
+interface NewRemoval {
+  delayed: boolean;
+  /** When the location was taken away; now, unless set. */
+  begunAt?: string | null;
 }
 
 /** Rows of `registry_removals`. The image's row is locked by whoever changes one. */
@@ -23,11 +30,15 @@ export class RemovalRepository {
     private readonly cipher: TextCipher,
   ) {}
 
-  async begin(imageId: string, locationId: number): Promise<void> {
+  async begin(
+    imageId: string,
+    locationId: number,
+    { delayed, begunAt = null }: NewRemoval = { delayed: false },
+  ): Promise<void> {
     await executeSql(
       this.connection,
-      sql`INSERT INTO registry_removals (location_id, image_id, created_at)
-        VALUES (${locationId}, ${imageId}, ${this.dialect.now})`,
+      sql`INSERT INTO registry_removals (location_id, image_id, is_delayed, created_at)
+        VALUES (${locationId}, ${imageId}, ${Number(delayed)}, COALESCE(${begunAt}, ${this.dialect.now}))`,
     );
   }
 
@@ -40,17 +51,17 @@ export class RemovalRepository {
     return row !== undefined;
   }
 
-  /** Of images that are not being deleted themselves, in the order of the locations' ids. */
+  /** Of images that are not `pending_delete` themselves, in the order of the locations' ids. */
   async list({ imageId, after = 0, limit }: ListRemovals): Promise<LocationRemoval[]> {
     const ofImage =
       imageId === undefined ? sqlText('1 = 1') : sql`registry_removals.image_id = ${imageId}`;
     const rows = await selectRows<RemovalRow>(
       this.connection,
       sql`SELECT image_locations.id, image_locations.image_id, value, meta_data,
-          registry_removals.created_at AS begun_at
+          registry_removals.created_at AS begun_at, registry_removals.is_delayed
         FROM registry_removals
         JOIN image_locations ON image_locations.id = registry_removals.location_id
-        JOIN images ON images.id = registry_removals.image_id AND images.deleted = 0
+        JOIN images ON images.id = registry_removals.image_id AND images.status <> 'pending_delete'
         WHERE registry_removals.location_id > ${after} AND ${ofImage}
         ORDER BY registry_removals.location_id LIMIT ${sqlText(String(limit))}`,
     );
@@ -63,6 +74,7 @@ export class RemovalRepository {
         status: 'pending_delete',
       },
       begunAt: toWireTime(row.begun_at),
+      isDelayed: row.is_delayed !== 0,
     }));
   }
 

@@ -5,7 +5,7 @@ import { requireFound } from '../images/image-rights';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { Repositories } from '../repositories';
 
-/** Locations whose data is still to be removed while their images stay. */
+/** Locations whose data is still to be removed while their images stay, or are deleted already. */
 export class RemovalService {
   constructor(private readonly transactions: TransactionRunner<Repositories>) {}
 
@@ -18,7 +18,7 @@ export class RemovalService {
     );
   }
 
-  /** @returns false when somebody else has ended it, or the image is deleted with all it has. */
+  /** @returns false when somebody else has ended it, or will with the deletion of the image. */
   async end(
     imageId: string,
     locationId: number,
@@ -30,11 +30,11 @@ export class RemovalService {
     return await this.transactions.write(scope, async (repositories) => {
       const { images, locations, removals, usage, outbox } = repositories;
       const image = await images.lock(imageId, identity);
-      if (!image || image.row.deleted !== 0) return false;
+      if (!image || image.row.status === 'pending_delete') return false;
       const { row, storedLocations } = image;
       if (!(await removals.exists(row.id, locationId))) return false;
       if (outcome === 'refused') {
-        // What a failed import left is nobody's data: it is tried again.
+        // What a failed import or a deleted image left is nobody's data: it is tried again.
         if (row.status !== 'active' && row.status !== 'deactivated') return false;
         await locations.restore(locationId);
         await removals.forget(locationId);

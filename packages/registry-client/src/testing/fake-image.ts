@@ -26,9 +26,11 @@ export interface FakeImage {
   /** Data in a staging area, with the attempt that brought it. */
   staged: StagedData | null;
   /** Taken away while the image stays; the data is still to be removed. */
-  removals: { location: ImageLocation; begunAt: string }[];
+  removals: { location: ImageLocation; begunAt: string; isDelayed: boolean }[];
   /** What deletion took away and what a revert brings back. */
   beforeDeletion: ImageRecord | null;
+  /** While the image is `pending_delete`: how many have begun to remove its data. */
+  deletion: { isDelayed: boolean; scrubs: number } | null;
 }
 
 /** A copy that nobody carries out, or that runs as an upload. */

@@ -128,7 +128,11 @@ export class FakeImports {
     const mine = new Set(job.targets.map(({ locationId }) => locationId));
     const begunAt = this.now();
     for (const location of record.locations.filter(({ id }) => mine.has(id))) {
-      image.removals.push({ location: { ...location, status: 'pending_delete' }, begunAt });
+      image.removals.push({
+        location: { ...location, status: 'pending_delete' },
+        begunAt,
+        isDelayed: false,
+      });
     }
     record.locations = record.locations.filter(({ id }) => !mine.has(id));
     for (const target of job.targets) if (target.state === 'waiting') target.state = 'done';

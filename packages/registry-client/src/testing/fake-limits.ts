@@ -16,7 +16,7 @@ export function fakeUsageOf(owner: string, images: Iterable<FakeImage>): Project
   };
   for (const { record, copy, beforeDeletion, removals } of images) {
     const stored = beforeDeletion ?? record;
-    if (stored.owner !== owner) continue;
+    if (stored.owner !== owner || record.status === 'deleted') continue;
     const places = stored.locations.length + removals.length;
     usage.imageSizeTotalBytes += (stored.sizeBytes ?? 0) * places;
     if (GONE.includes(record.status)) continue;

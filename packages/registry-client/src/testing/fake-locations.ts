@@ -24,7 +24,7 @@ export function addedBytes({ record }: FakeImage, change: ChangeLocations): numb
 /** After {@link checkLocationChange}. */
 export function changeFakeLocations(
   image: FakeImage,
-  { wanted, sizeBytes, checksum, hash }: ChangeLocations,
+  { wanted, sizeBytes, checksum, hash, delayed }: ChangeLocations,
   others: Iterable<FakeImage>,
   nextId: () => number,
   now: string,
@@ -46,7 +46,11 @@ export function changeFakeLocations(
   const inUse = new Set([...others].flatMap(({ record: { locations } }) => urlsOf(locations)));
   for (const location of removed) {
     if (inUse.has(location.url)) continue;
-    image.removals.push({ location: { ...location, status: 'pending_delete' }, begunAt: now });
+    image.removals.push({
+      location: { ...location, status: 'pending_delete' },
+      begunAt: now,
+      isDelayed: delayed === true,
+    });
   }
 }
 
@@ -55,7 +59,10 @@ export function listFakeRemovals(
   { imageId, after = 0, limit }: ListRemovals,
 ): LocationRemoval[] {
   return [...images]
-    .filter(({ record }) => !record.deleted && [undefined, record.id].includes(imageId))
+    .filter(
+      ({ record }) =>
+        record.status !== 'pending_delete' && [undefined, record.id].includes(imageId),
+    )
     .flatMap(({ record, removals }) => removals.map((each) => ({ imageId: record.id, ...each })))
     .filter(({ location }) => location.id > after)
     .sort((a, b) => a.location.id - b.location.id)
@@ -68,12 +75,14 @@ export function endFakeRemoval(
   locationId: number,
   outcome: 'gone' | 'refused',
 ): boolean {
-  if (!image || image.record.deleted) return false;
+  if (!image) return false;
   const { status } = image.record;
+  if (status === 'pending_delete') return false;
   if (outcome === 'refused' && status !== 'active' && status !== 'deactivated') return false;
   const index = image.removals.findIndex(({ location }) => location.id === locationId);
   const [removal] = index === -1 ? [] : image.removals.splice(index, 1);
   if (!removal) return false;
+  if (status === 'deleted') image.record.locations = image.removals.map((each) => each.location);
   if (outcome === 'refused') {
     image.record.locations.push({ ...removal.location, status: 'active' });
     image.record.locations.sort((a, b) => a.id - b.id);

@@ -8,6 +8,7 @@ import {
   checkAgainst,
   checkMemberId,
   claimCopySchema,
+  claimDeletionSchema,
   claimImportSchema,
   claimSweepSchema,
   commitStagingSchema,
@@ -38,6 +39,7 @@ import {
   type BeginUpload,
   type BeginUploadResult,
   type ClaimCopy,
+  type ClaimDeletion,
   type ClaimImport,
   type ClaimSweep,
   type ClaimedCopy,
@@ -91,7 +93,6 @@ import {
   allowedFields,
   changedProperties,
   changedTags,
-  markDeleted,
   newRecord,
   present,
 } from './fake-image-record';
@@ -122,6 +123,14 @@ import {
   checkFakeUploading,
   fakeUsageOf,
 } from './fake-limits';
+import {
+  beginFakeDeletion,
+  checkDeletable,
+  claimFakeDeletion,
+  finishFakeDeletion,
+  releaseFakeDeletion,
+  takeBackFakeDeletion,
+} from './fake-deletions';
 import { FakeBlobs } from './fake-blobs';
 import {
   FakeImports,
@@ -224,6 +233,7 @@ export class FakeRegistry implements Registry {
       staged: null,
       removals: [],
       beforeDeletion: null,
+      deletion: null,
     };
     checkFakeImageCount(image.record.owner, limits, this.images.values());
     this.checkExternalQuota(data, image.record, limits);
@@ -589,23 +599,10 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<DeletionPlan> {
     await this.enter(context);
-    checkAgainst(beginDeletionSchema, request);
+    const checked = checkAgainst(beginDeletionSchema, request);
     const image = this.visible(imageId, context.identity);
     checkMayChange(context.identity, image);
-    const { record } = image;
-    if (record.status === 'deleted') throw imageNotFound(imageId);
-    if (record.status === 'pending_delete') {
-      throw new DomainError('image_pending_delete', `Image ${imageId} is being deleted.`, {
-        details: { imageId },
-      });
-    }
-    if (record.protected) {
-      throw new DomainError(
-        'image_protected',
-        `Image ${imageId} is protected and cannot be deleted.`,
-        { details: { imageId } },
-      );
-    }
+    checkDeletable(image);
     for (const upload of this.uploads.values()) {
       if (upload.imageId !== imageId) continue;
       if (upload.state === 'live') upload.state = 'void';
@@ -613,39 +610,42 @@ export class FakeRegistry implements Registry {
     }
     image.copy = null;
     this.imports.cancel(image);
-    const before = structuredClone(record);
-    const data = [...before.locations, ...image.removals.map(({ location }) => location)];
-    const hasData = data.length > 0;
-    transition(image, hasData ? 'pending_delete' : 'deleted');
-    if (hasData) image.beforeDeletion = before;
-    markDeleted(record, this.now());
-    // Whoever finishes the deletion later has to find the data.
-    record.locations = data.map((each) => ({ ...each, status: 'pending_delete' }));
-    return { image: present(record, context.identity), locations: data };
+    const plan = beginFakeDeletion(image, checked, this.now());
+    return { ...plan, image: present(plan.image, context.identity) };
   }
 
   async finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
     await this.enter(context);
     const image = this.deletable(imageId, context.identity);
-    if (image.record.status !== 'deleted') {
-      if (image.record.status !== 'pending_delete') throw conflict(imageId);
-      transition(image, 'deleted');
-      image.beforeDeletion = null;
-      image.removals = [];
-      image.members.clear();
-      markDeleted(image.record, this.now());
-    }
+    finishFakeDeletion(image, this.now());
     return present(image.record, context.identity);
   }
 
   async revertDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
     await this.enter(context);
     const image = this.deletable(imageId, context.identity);
-    if (image.record.status !== 'pending_delete' || image.beforeDeletion === null) {
-      throw conflict(imageId);
-    }
-    image.record = { ...image.beforeDeletion, updatedAt: this.now() };
-    image.beforeDeletion = null;
+    takeBackFakeDeletion(image, 1, this.now());
+    return present(image.record, context.identity);
+  }
+
+  async claimDeletion(request: ClaimDeletion, context: CallContext): Promise<DeletionPlan | null> {
+    await this.enter(context);
+    const checked = checkAgainst(claimDeletionSchema, request);
+    checkIsService(context.identity);
+    return structuredClone(claimFakeDeletion(this.images.values(), checked, this.nowMs()));
+  }
+
+  async releaseDeletion(imageId: string, context: CallContext): Promise<boolean> {
+    await this.enter(context);
+    checkIsService(context.identity);
+    return releaseFakeDeletion(this.existing(imageId));
+  }
+
+  async restoreImage(imageId: string, context: CallContext): Promise<ImageRecord> {
+    await this.enter(context);
+    checkIsService(context.identity);
+    const image = this.existing(imageId);
+    takeBackFakeDeletion(image, 0, this.now());
     return present(image.record, context.identity);
   }
 

@@ -53,7 +53,7 @@ export function checkQuota(
   let usedBytes = 0;
   for (const { record, beforeDeletion, removals } of images) {
     const { owner, sizeBytes, locations } = beforeDeletion ?? record;
-    if (owner !== upload.owner) continue;
+    if (owner !== upload.owner || record.status === 'deleted') continue;
     usedBytes += (sizeBytes ?? 0) * (locations.length + removals.length);
   }
   for (const other of uploads) {

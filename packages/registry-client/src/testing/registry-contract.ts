@@ -20,6 +20,7 @@ import { importCases } from './contract/import-cases';
 import { importEndCases } from './contract/import-end-cases';
 import { limitCases } from './contract/limit-cases';
 import { quotaCases } from './contract/quota-cases';
+import { restoreCases } from './contract/restore-cases';
 import { sharedImageCases } from './contract/shared-image-cases';
 import { statusCases } from './contract/status-cases';
 import { updateRuleCases } from './contract/update-rule-cases';
@@ -70,5 +71,6 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('members of shared images', () => sharedImageCases(newWorld));
     describe('blobs of a store', () => blobCases(newWorld));
     describe('deleting', () => deletionCases(newWorld));
+    describe('finishing and restoring', () => restoreCases(newWorld));
   });
 }

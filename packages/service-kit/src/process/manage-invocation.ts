@@ -1,3 +1,4 @@
+import { armFailPoints } from '@glance/common';
 import { redact, type LogFields, type Logger } from '../logger';
 
 /** A command for operators as a function: what a process would bring along. */
@@ -14,6 +15,11 @@ export interface ManageInvocation {
 }
 
 export const MANAGE_EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** Prepares the failures that a test wants of a command; see `fail-points.ts`. */
+export function armCommand(failPoints: string | undefined): void {
+  if (failPoints) armFailPoints(failPoints);
+}
 
 /** What parts of a service log, as lines for the operator who runs them by hand. */
 export class OperatorLog implements Logger {

@@ -23,6 +23,8 @@ export interface LocationContext {
   /** Null for no limit. */
   locationQuota: number | null;
   storageQuotaBytes: number | null;
+  /** The data of what is taken away is left to the scrubber. */
+  delayedDelete: boolean;
 }
 
 interface GivenLocation extends DataPlace {
@@ -81,8 +83,10 @@ class LocationChanges {
 
   change(): NonNullable<UpdateImageRequest['locations']> {
     if (this.sizeBytes === null) throw new Error('an image became active without a size');
-    const { storageQuotaBytes } = this.context;
+    const { storageQuotaBytes, delayedDelete } = this.context;
     return {
+      // A registry of the release before does not know the word.
+      ...(delayedDelete ? { delayed: true } : {}),
       seen: [...this.seen],
       wanted: this.places,
       sizeBytes: this.sizeBytes,

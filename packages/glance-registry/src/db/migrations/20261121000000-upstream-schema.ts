@@ -51,7 +51,8 @@ async function recordOrigin(editor: SchemaEditor): Promise<SchemaOrigin> {
   if (heads.length === 0 && (await editor.hasTable('images'))) {
     throw new Error(
       'The database has an images table but no alembic_version. ' +
-        'Bring it under migration control with upstream glance-manage first.',
+        'Bring it under migration control with ' +
+        '"glance-manage db version_control --version REVISION" first.',
     );
   }
   const added: SchemaPiece[] = [];

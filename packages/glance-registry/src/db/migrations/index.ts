@@ -7,6 +7,7 @@ import { idOrderIndexes } from './20261121000230-id-order-indexes';
 import { copyChecks } from './20261121000240-copy-checks';
 import { removals } from './20261121000250-removals';
 import { imports } from './20261121000260-imports';
+import { scrubs } from './20261122000270-scrubs';
 import { importColumns } from './20261122000290-import-columns';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   copyChecks,
   removals,
   imports,
+  scrubs,
   importColumns,
   locationStoreKey,
   contractHead,

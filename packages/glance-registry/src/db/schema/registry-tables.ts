@@ -134,6 +134,20 @@ export const REMOVALS_TABLE: TableDefinition = {
   indexes: [index('registry_removals_image', 'image_id')],
 };
 
+/** Of a row of `registry_deletions`: how many have begun to remove the data, and not taken it back. */
+export const SCRUBS_COLUMN: ColumnDefinition = column('scrubs', 'int', { default: 0 });
+
+/** Of a row of `registry_removals`: the data is kept as that of images deleted with delay. */
+export const DELAYED_REMOVAL_COLUMN: ColumnDefinition = column('is_delayed', 'boolean', {
+  default: 0,
+});
+
+/** Finds locations that wait for their removal, which are few or none. */
+export const LOCATION_STATUS_INDEX: IndexDefinition = index(
+  'registry_image_locations_status',
+  'status',
+);
+
 /** Imports that run or wait, and the data that clients have left for them. */
 export const IMPORT_TABLES: readonly TableDefinition[] = [
   {

@@ -34,6 +34,8 @@ export function generalCases(newWorld: NewWorld): void {
       registry.revertDeletion(id, owner),
       registry.commitUpload(id, uploadId, world.commitRequest(), owner),
       registry.abandonUpload(id, uploadId, abandon, owner),
+      registry.restoreImage(id, world.service),
+      registry.releaseDeletion(id, world.service),
     ];
     await Promise.all(calls.map((call) => expectRefusal(call, 'image_not_found', 'not_found')));
   });

@@ -18,6 +18,7 @@ type OtherCall =
   | 'listImages'
   | 'createImage'
   | 'claimCopy'
+  | 'claimDeletion'
   | 'claimImport'
   | 'listTasks'
   | 'listImageTasks'
@@ -67,6 +68,8 @@ const CALLS: Record<Exclude<keyof Registry, OtherCall>, Call> = {
     registry.beginDeletion(id, { delayed: false }, caller),
   finishDeletion: ({ registry }, { id }, caller) => registry.finishDeletion(id, caller),
   revertDeletion: ({ registry }, { id }, caller) => registry.revertDeletion(id, caller),
+  releaseDeletion: ({ registry }, { id }, caller) => registry.releaseDeletion(id, caller),
+  restoreImage: ({ registry }, { id }, caller) => registry.restoreImage(id, caller),
   endRemoval: ({ registry }, { id }, caller) =>
     registry.endRemoval(id, 1, { outcome: 'gone' }, caller),
   listMembers: ({ registry }, { id }, caller) => registry.listMembers(id, caller),

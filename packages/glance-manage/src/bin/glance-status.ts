@@ -1,0 +1,4 @@
+import { runStatus } from '@glance/glance-api';
+import { runProcess } from './run-process';
+
+runProcess(runStatus);
