@@ -16,6 +16,7 @@ const PROGRAMS = {
   'glance-api': path.join(ROOT, 'packages/glance-api/bin/glance-api.js'),
   'glance-registry': path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js'),
   'glance-manage': path.join(ROOT, 'packages/glance-manage/bin/glance-manage.js'),
+  'glance-scrubber': path.join(ROOT, 'packages/glance-manage/bin/glance-scrubber.js'),
 };
 
 export type DatabaseKind = 'sqlite' | 'mysql';
@@ -44,6 +45,13 @@ export interface DeploymentOptions {
   /** Lines for [section]s of glance-api.conf. */
   api?: Record<string, string[]>;
   registry?: Record<string, string[]>;
+}
+
+export interface ProgramRun {
+  /** The exit code, or the signal. */
+  code: number | NodeJS.Signals;
+  out: string;
+  err: string;
 }
 
 export interface ServiceProcess {
@@ -128,15 +136,30 @@ export class Deployment {
   }
 
   /** `glance-manage store …` with the configuration of the first api. */
-  async manageStore(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const file = path.join(this.directory, 'api-0.conf');
-    const argv = [PROGRAMS['glance-manage'], '--config-file', file, 'store', ...args];
+  async manageStore(...args: string[]): Promise<ProgramRun> {
+    return await this.operate('glance-manage', ['store', ...args]);
+  }
+
+  /** A program for operators with the configuration of the first api, or of the first registry. */
+  async operate(
+    program: 'glance-manage' | 'glance-scrubber',
+    args: readonly string[],
+    { failPoints, service = 'api' }: { failPoints?: string; service?: 'api' | 'registry' } = {},
+  ): Promise<ProgramRun> {
+    const file = path.join(this.directory, `${service}-0.conf`);
+    const argv = [PROGRAMS[program], '--config-file', file, ...args];
+    const env = { ...process.env, ...(failPoints ? { GLANCE_FAIL_POINTS: failPoints } : {}) };
     try {
-      const { stdout, stderr } = await run(process.execPath, argv);
+      const { stdout, stderr } = await run(process.execPath, argv, { env });
       return { code: 0, out: stdout, err: stderr };
     } catch (error) {
-      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-      return { code, out: stdout, err: stderr };
+      const { code, signal, stdout, stderr } = error as {
+        code: number | null;
+        signal: NodeJS.Signals;
+        stdout: string;
+        stderr: string;
+      };
+      return { code: code ?? signal, out: stdout, err: stderr };
     }
   }
 

@@ -33,7 +33,7 @@ export class UpstreamGlance {
 
   private constructor(
     readonly url: string,
-    private readonly configFile: string,
+    readonly configurationFile: string,
   ) {}
 
   /** @param defaults lines for the section [DEFAULT] of its configuration */
@@ -74,16 +74,16 @@ config_file = ${paste}
 
   /** The directory of its configuration file, where it looks for others. */
   get configDirectory(): string {
-    return path.dirname(this.configFile);
+    return path.dirname(this.configurationFile);
   }
 
   /** Makes the tables, as an upstream installation has them. */
   async syncDatabase(): Promise<void> {
-    await run(MANAGE, ['--config-file', this.configFile, 'db_sync']);
+    await run(MANAGE, ['--config-file', this.configurationFile, 'db_sync']);
   }
 
   async start(): Promise<void> {
-    this.child = spawn(PROGRAM, ['--config-file', this.configFile], {
+    this.child = spawn(PROGRAM, ['--config-file', this.configurationFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const collect = (chunk: Buffer): void => {
@@ -140,8 +140,15 @@ config_file = ${paste}
     return Buffer.from(await answer.arrayBuffer());
   }
 
+  /** Gives an option of [DEFAULT] another value. @param line such as `scrub_time = 0` */
+  async write(line: string): Promise<void> {
+    const [name] = line.split(' ');
+    const text = (await this.configuration()).replace(new RegExp(`^${name} = .*$`, 'm'), line);
+    await writeFile(this.configurationFile, text);
+  }
+
   async configuration(): Promise<string> {
-    return await readFile(this.configFile, 'utf8');
+    return await readFile(this.configurationFile, 'utf8');
   }
 }
 
