@@ -7,6 +7,8 @@ export { checkAgainst } from './contract/schema-parts';
 export * from './contract/schemas';
 export * from './contract/task-schemas';
 export * from './contract/task-types';
+export * from './contract/timeline-schemas';
+export * from './contract/timeline-types';
 export * from './contract/types';
 export * from './data-place';
 export * from './count-quota';

@@ -35,6 +35,8 @@ import type { RemovalService } from './removals/removal-service';
 import { locationRemovalsRouter, removalsRouter } from './removals/removals-controller';
 import type { SweepService } from './sweeps/sweep-service';
 import { sweepsRouter } from './sweeps/sweeps-controller';
+import type { TimelineService } from './events/timeline-service';
+import { timelineRouter } from './events/timeline-controller';
 import type { TaskService } from './tasks/task-service';
 import { imageTasksRouter, tasksRouter } from './tasks/tasks-controller';
 import type { UploadService } from './uploads/upload-service';
@@ -58,6 +60,7 @@ export interface AppOptions {
   removals: RemovalService;
   imports: ImportService;
   tasks: TaskService;
+  timeline: TimelineService;
   usage: UsageService;
 }
 
@@ -92,6 +95,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/images', locationRemovalsRouter(options.removals));
   app.use('/v1/images', imageImportRouter(options.imports));
   app.use('/v1/images', imageTasksRouter(options.tasks));
+  app.use('/v1/images', timelineRouter(options.timeline));
   app.use('/v1/imports', importsRouter(options.imports));
   app.use('/v1/tasks', tasksRouter(options.tasks));
   app.use('/v1/deletions', waitingDeletionsRouter(options.deletions));

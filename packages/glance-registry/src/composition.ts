@@ -17,6 +17,9 @@ import type { TextCipher } from './db/text-cipher';
 import { TransactionRunner } from './db/transaction';
 import { adoptDeletions } from './deletions/adopt-deletions';
 import { DeletionService } from './deletions/deletion-service';
+import { createSenders } from './events/sending/create-senders';
+import type { EventSettings } from './events/sending/event-options';
+import { TimelineService } from './events/timeline-service';
 import { ImageService } from './images/image-service';
 import { ImportService } from './imports/import-service';
 import { MemberService } from './members/member-service';
@@ -46,6 +49,8 @@ export interface RegistrySettings {
   leaseSeconds?: number;
   /** Of the URLs in the database; they are not encrypted unless set. */
   cipher?: TextCipher;
+  /** Who is told of events; nobody unless set. */
+  events?: EventSettings;
 }
 
 export interface RegistryOverrides {
@@ -93,7 +98,11 @@ export async function createRegistry(
   }
   const transactions = new TransactionRunner<Repositories>(
     database,
-    (connection, dialect) => createRepositories(connection, dialect, settings),
+    (connection, dialect, actor) =>
+      createRepositories(connection, dialect, actor, {
+        ...settings,
+        announcing: settings.events?.announcing,
+      }),
     logger.child('database'),
     settings.cipher,
   );
@@ -102,7 +111,9 @@ export async function createRegistry(
     transactions,
     logger.child('sweeper'),
     settings.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
+    settings.events?.retentionSeconds,
   );
+  const senders = createSenders(settings.events, transactions, logger.child('events'));
   const auditIntervalMs = settings.auditIntervalMs ?? AUDIT_INTERVAL_MS;
   const audit: RepeatedTask = new RepeatedTask({
     name: 'The audit of the quota accounts',
@@ -160,6 +171,7 @@ export async function createRegistry(
     removals: new RemovalService(transactions),
     imports: new ImportService(transactions),
     tasks: new TaskService(transactions),
+    timeline: new TimelineService(transactions),
     usage: new UsageService(transactions),
   });
   return {
@@ -170,6 +182,7 @@ export async function createRegistry(
       readiness.start();
       sweeper.start();
       adoption.start((settings.sweepIntervalMs ?? SWEEP_INTERVAL_MS) * Math.random());
+      for (const sender of senders) sender.start();
       // Processes started together do not all begin at once.
       audit.start(Math.min(auditIntervalMs, LATEST_START_MS) * Math.random());
       purge?.start(Math.min(purgeSettings.intervalMs, LATEST_START_MS) * Math.random());
@@ -177,7 +190,14 @@ export async function createRegistry(
     expireLeases: () => expireLeases(transactions, uploadsLogger),
     close: async () => {
       readiness.close();
-      await Promise.all([sweeper.close(), adoption.close(), audit.close(), purge?.close()]);
+      const closed = senders.map((sender) => sender.close());
+      await Promise.all([
+        sweeper.close(),
+        adoption.close(),
+        audit.close(),
+        purge?.close(),
+        ...closed,
+      ]);
       await database.close();
     },
   };

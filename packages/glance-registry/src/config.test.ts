@@ -51,6 +51,27 @@ describe('the configuration of glance-registry', () => {
     },
   );
 
+  const DRIVER = ['--oslo-messaging-notifications-driver'];
+  it.each([
+    [[...DRIVER, 'pigeon'], /driver = pigeon: must be one of messaging, messagingv2, log, noop/],
+    [[...DRIVER, 'messagingv2'], /needs a broker: set transport_url there or in \[DEFAULT\]/],
+    [[...DRIVER, 'messagingv2', '--transport-url', 'kafka://mq'], /transport_url cannot be used/],
+    [['--webhook-url', 'https://hook.example/'], /needs one of secret and secret_file/],
+    [['--webhook-url', 'ftp://hook.example/'], /must be an http or https URL/],
+    [['--webhook-url', 'https://hook.example/', '--webhook-secret', 'short'], /at least 16/],
+  ])('does not start with events that it cannot send: %j', (flags, message) => {
+    expect(() => start(...flags)).toThrow(message);
+  });
+
+  it.each([
+    [[...DRIVER, 'noop']],
+    [[...DRIVER, 'log']],
+    [[...DRIVER, 'messaging', '--transport-url', 'rabbit://user:password@mq:5672/glance']],
+    [['--webhook-url', 'https://hook.example/', '--webhook-secret', 'k'.repeat(16)]],
+  ])('starts with events that it can send: %j', (flags) => {
+    expect(() => start(...flags)).not.toThrow();
+  });
+
   it('listens on loopback and needs no key there', () => {
     expect(REGISTRY_OPTIONS.DEFAULT.bind_host.default).toBe('127.0.0.1');
     expect(REGISTRY_OPTIONS.DEFAULT.bind_port.default).toBe(9191);

@@ -15,6 +15,7 @@ import {
 import type { RegistrySettings } from './composition';
 import { DEFAULT_LEASE_SECONDS } from './uploads/lease-repository';
 import { createTextCipher } from './db/text-cipher';
+import { EVENT_OPTIONS, readEventSettings } from './events/sending/event-options';
 import { parseConnectionUrl } from './db/connection-url';
 
 const databaseOptions = {
@@ -45,6 +46,7 @@ export const REGISTRY_OPTIONS = {
   DEFAULT: {
     ...serviceOptions({ bindHost: '127.0.0.1', bindPort: 9191, program: 'glance-registry' }),
     ...encryptionOptions,
+    ...EVENT_OPTIONS.DEFAULT,
   },
   database: databaseOptions,
   service_auth: {
@@ -74,6 +76,10 @@ export const REGISTRY_OPTIONS = {
       min: 1,
     }),
   },
+  oslo_messaging_notifications: EVENT_OPTIONS.oslo_messaging_notifications,
+  oslo_messaging_rabbit: EVENT_OPTIONS.oslo_messaging_rabbit,
+  webhook: EVENT_OPTIONS.webhook,
+  outbox: EVENT_OPTIONS.outbox,
   purge: {
     after_days: integerOption({
       help: 'Days after which the rows of deleted images are removed for good, as "glance-manage db purge" and "purge_images_table" do; 0 leaves that to the operator. Ids stay taken.',
@@ -112,6 +118,7 @@ export function checkRegistryConfig(config: RegistryConfig): void {
   const { DEFAULT: options } = config;
   requireConnection(config.database.connection);
   createTextCipher(options.metadata_encryption_key);
+  readEventSettings(config);
   const hasClientCa = readTlsFiles(options)?.clientCa !== undefined;
   if (config.service_auth.client_names.length > 0 && !hasClientCa) {
     throw new Error(
@@ -155,6 +162,7 @@ export function toRegistrySettings(
     sweepIntervalMs: config.uploads.sweep_interval * 1000,
     leaseSeconds: config.uploads.lease_seconds,
     purge: { afterDays: config.purge.after_days, intervalMs: config.purge.interval * 1000 },
+    events: readEventSettings(config),
     auditIntervalMs: config.uploads.usage_audit_interval * 1000,
   };
 }

@@ -2,11 +2,14 @@ import { OrphanRepository } from './blobs/orphan-repository';
 import { CopyRepository } from './copies/copy-repository';
 import type { Knex } from 'knex';
 import type { Dialect } from './db/dialect';
+import { THE_SERVICE, type Actor } from './db/transaction';
 import { NO_CIPHER, type TextCipher } from './db/text-cipher';
 import { DeletionRepository } from './deletions/deletion-repository';
 import { ImportRepository } from './imports/import-repository';
 import { StagingRepository } from './imports/staging-repository';
+import { EventLog, NOBODY_LISTENS, type Announcing } from './events/event-log';
 import { OutboxRepository } from './events/outbox-repository';
+import { TimelineRepository } from './events/timeline-repository';
 import { ImageRepository } from './images/image-repository';
 import { LocationRepository } from './images/location-repository';
 import { RemovalRepository } from './removals/removal-repository';
@@ -23,6 +26,7 @@ export interface RepositorySettings {
   leaseSeconds?: number | undefined;
   /** Of the URLs in the tables. */
   cipher?: TextCipher | undefined;
+  announcing?: Announcing | undefined;
 }
 
 /** Every table, on one connection or in one transaction. */
@@ -46,20 +50,30 @@ export interface Repositories {
   usage: UsageRepository;
   projects: ProjectRepository;
   deletions: DeletionRepository;
+  events: EventLog;
+  timeline: TimelineRepository;
   outbox: OutboxRepository;
 }
 
+/** @param actor whose changes are made with them. */
 export function createRepositories(
   connection: Knex,
   dialect: Dialect,
-  { leaseSeconds = DEFAULT_LEASE_SECONDS, cipher = NO_CIPHER }: RepositorySettings = {},
+  actor: Actor = THE_SERVICE,
+  settings: RepositorySettings = {},
 ): Repositories {
+  const { leaseSeconds = DEFAULT_LEASE_SECONDS, cipher = NO_CIPHER } = settings;
+  const { announcing = NOBODY_LISTENS } = settings;
   const usage = new UsageRepository(connection, dialect);
+  const images = new ImageRepository(connection, dialect, cipher);
+  const tasks = new TaskRepository(connection, dialect);
+  const timeline = new TimelineRepository(connection, dialect);
+  const outbox = new OutboxRepository(connection, dialect);
   return {
     connection,
     dialect,
     cipher,
-    images: new ImageRepository(connection, dialect, cipher),
+    images,
     properties: new PropertyRepository(connection, dialect),
     tags: new TagRepository(connection, dialect),
     locations: new LocationRepository(connection, dialect, cipher),
@@ -69,12 +83,14 @@ export function createRepositories(
     copies: new CopyRepository(connection, dialect, cipher),
     imports: new ImportRepository(connection, dialect, cipher),
     staging: new StagingRepository(connection, dialect, cipher),
-    tasks: new TaskRepository(connection, dialect),
+    tasks,
     orphans: new OrphanRepository(connection, dialect),
     sweeps: new SweepRepository(connection, dialect),
     usage,
     projects: new ProjectRepository(connection, dialect, usage),
     deletions: new DeletionRepository(connection, dialect),
-    outbox: new OutboxRepository(connection, dialect),
+    events: new EventLog(timeline, outbox, images, tasks, announcing, actor),
+    timeline,
+    outbox,
   };
 }

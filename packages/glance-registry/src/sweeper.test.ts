@@ -30,11 +30,13 @@ describeEachDatabase('a sweep', (current) => {
       expires_at: '2999-01-01 00:00:00',
       finished_at: finished,
     });
-    const event = (created: string | Knex.Raw) => ({
+    const event = (created: string | Knex.Raw, delivered: string | null = null) => ({
       image_id: randomUUID(),
       event: 'image.create',
       payload: '{}',
+      sink: 'webhook',
       created_at: created,
+      delivered_at: delivered,
     });
     const orphan = (lastSeen: string | Knex.Raw) => ({
       store_id: 'file',
@@ -49,15 +51,20 @@ describeEachDatabase('a sweep', (current) => {
     await knex('registry_leases').insert([lease(old), lease(null)]);
     await knex('registry_outbox').insert(event(old));
     await knex('registry_outbox').insert(event(now));
+    await knex('registry_outbox').insert(event(now, old));
     await knex('registry_orphans').insert(orphan(old));
     await knex('registry_orphans').insert(orphan(now));
 
     const { transactions } = new RegistryWorld(database);
-    await new Sweeper(transactions, silentLogger, 1000).sweep();
+    const errors: string[] = [];
+    const logger = { ...silentLogger, error: (text: string) => errors.push(text) };
+    await new Sweeper(transactions, logger, 1000).sweep();
 
     expect(await knex('registry_request_keys')).toHaveLength(1);
     expect(await knex('registry_leases')).toEqual([expect.objectContaining({ state: 'live' })]);
-    expect(await knex('registry_outbox')).toHaveLength(1);
+    const kept = [expect.objectContaining({ delivered_at: null })];
+    expect(await knex('registry_outbox')).toEqual(kept);
+    expect(errors).toEqual([expect.stringMatching(/EVENTS ARE LOST: 1 announcements for webhook/)]);
     expect(await knex('registry_orphans')).toHaveLength(1);
   });
 });

@@ -3,9 +3,11 @@ import { isLastChunk, pruneRows } from './db/prune';
 import { sql, sqlText } from './db/sql';
 import type { TransactionRunner } from './db/transaction';
 import type { Repositories } from './repositories';
+import { DEFAULT_RETENTION_SECONDS, expireOutbox } from './events/expire-outbox';
 import { failStrandedImports } from './imports/stranded-imports';
 import { expireLeases } from './uploads/lease-sweeper';
 
+const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 86_400;
 
 /** What nobody asks for any more, by the column that tells its age. */
@@ -13,7 +15,7 @@ const FORGOTTEN = [
   { table: 'registry_request_keys', key: 'request_key', age: 'created_at', seconds: DAY_SECONDS },
   { table: 'registry_leases', key: 'upload_id', age: 'finished_at', seconds: 7 * DAY_SECONDS },
   { table: 'registry_orphans', key: 'id', age: 'last_seen_at', seconds: 7 * DAY_SECONDS },
-  { table: 'registry_outbox', key: 'id', age: 'created_at', seconds: 7 * DAY_SECONDS },
+  { table: 'registry_outbox', key: 'id', age: 'delivered_at', seconds: HOUR_SECONDS },
 ] as const;
 
 /**
@@ -27,6 +29,7 @@ export class Sweeper {
     private readonly transactions: TransactionRunner<Repositories>,
     private readonly logger: Logger,
     private readonly intervalMs: number,
+    private readonly outboxRetentionSeconds = DEFAULT_RETENTION_SECONDS,
   ) {
     this.task = new RepeatedTask({
       name: 'A sweep',
@@ -50,6 +53,7 @@ export class Sweeper {
     await expireLeases(this.transactions, this.logger);
     await failStrandedImports(this.transactions, this.logger);
     await this.transactions.write({}, ({ tasks }) => tasks.markExpired());
+    await expireOutbox(this.transactions, this.logger, this.outboxRetentionSeconds);
     for (const { table, key, age, seconds } of FORGOTTEN) {
       for (let pruned = Infinity; !this.task.isClosed && !isLastChunk(pruned);) {
         pruned = await this.transactions.write({}, ({ connection, dialect }) =>

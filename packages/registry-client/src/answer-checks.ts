@@ -23,6 +23,7 @@ import {
   type SharedImage,
   type StagedData,
   type TaskRecord,
+  type TimelineEntry,
   type UnownedBlob,
   type UploadInfo,
   type UploadLease,
@@ -249,6 +250,28 @@ export function decodeTask(taskId: string): Decode<{ task: TaskRecord }> {
 export const decodeTasks = decoder<{ tasks: TaskRecord[] }>(
   'list of tasks',
   matches<{ tasks: TaskRecord[] }>({ tasks: listOf(isTask) }),
+);
+
+export const decodeTimeline = decoder<{ entries: TimelineEntry[] }>(
+  'timeline',
+  matches<{ entries: TimelineEntry[] }>({
+    entries: listOf(
+      matches<TimelineEntry>({
+        number: isCount,
+        at: isTime,
+        event: isText,
+        step: isText,
+        userId: orNull(isText),
+        projectId: orNull(isText),
+        requestId: orNull(isText),
+        bytes: orNull(isCount),
+        reason: orNull(isText),
+        storeId: orNull(isText),
+        taskId: orNull(isText),
+        memberId: orNull(isText),
+      }),
+    ),
+  }),
 );
 
 const isStaged = matches<StagedData>({

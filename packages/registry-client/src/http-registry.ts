@@ -36,6 +36,8 @@ import {
   type SharedImage,
   type TaskListQuery,
   type TaskRecord,
+  type TimelineEntry,
+  type TimelineQuery,
   type UnownedBlob,
   type UpdateImageRequest,
   type UploadHeartbeat,
@@ -65,6 +67,7 @@ import {
   decodeSweepClaim,
   decodeTask,
   decodeTasks,
+  decodeTimeline,
   decodeUnownedBlobs,
   decodeUpload,
   decodeUsage,
@@ -390,6 +393,24 @@ export class HttpRegistry implements Registry {
       context,
     );
     return task;
+  }
+
+  async listTimeline(
+    imageId: string,
+    query: TimelineQuery,
+    context: CallContext,
+  ): Promise<TimelineEntry[]> {
+    const { entries } = await this.transport.send(
+      {
+        operation: 'listTimeline',
+        kind: 'read',
+        method: 'GET',
+        path: `${imagePath(imageId)}/timeline?query=${encodeURIComponent(JSON.stringify(query))}`,
+        decode: decodeTimeline,
+      },
+      context,
+    );
+    return entries;
   }
 
   async claimCopy(request: ClaimCopy, context: CallContext): Promise<ClaimedCopy | null> {

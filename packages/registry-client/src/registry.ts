@@ -35,6 +35,8 @@ import type {
   SharedImage,
   TaskListQuery,
   TaskRecord,
+  TimelineEntry,
+  TimelineQuery,
   UnownedBlob,
   UpdateImageRequest,
   UploadHeartbeat,
@@ -357,6 +359,16 @@ export interface Registry {
    * @throws `invalid_request` for an id that no member can have.
    */
   listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]>;
+
+  /**
+   * What happened to an image, for its owner and admins: a page of the newest so many entries.
+   * @throws `image_not_found`; `forbidden` for whoever else sees the image.
+   */
+  listTimeline(
+    imageId: string,
+    query: TimelineQuery,
+    context: CallContext,
+  ): Promise<TimelineEntry[]>;
 
   /**
    * Which of the blobs no image has: none whose data is there or waits to be removed, none with an

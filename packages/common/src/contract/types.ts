@@ -183,7 +183,7 @@ export interface AbandonUpload {
    * once, and the attempt does not count.
    */
   copy?: 'failed' | 'failed_for_good' | 'handed_back';
-  /** Of an import: what its task says of the failure. */
+  /** What users may know of the failure: the timeline says it, and the task of an import. */
   message?: string;
 }
 

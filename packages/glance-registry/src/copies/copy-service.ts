@@ -4,6 +4,7 @@ import type { CallScope, TransactionRunner } from '../db/transaction';
 import { requireService } from '../http/require-service';
 import { present, requireFound } from '../images/image-rights';
 import type { Repositories } from '../repositories';
+import { LEASE_EVENTS } from '../uploads/lease-events';
 import { claimUpload } from '../uploads/claim-upload';
 import { isOfImport } from '../uploads/end-lease';
 import { STATUS_UNDER_LEASE } from '../uploads/lease-repository';
@@ -68,7 +69,7 @@ async function claimCopy(
   { uploadId, node, storageQuotaBytes, maxAttempts, retrySeconds, withChecks }: ClaimCopy,
   identity: Identity,
 ): Promise<ClaimedCopy | null> {
-  const { images, copies } = repositories;
+  const { images, copies, events } = repositories;
   const image = await images.lock(imageId, identity, { skipLocked: true });
   if (image?.row.status !== 'queued' || image.row.deleted !== 0) return null;
   const copy = await copies.find(imageId);
@@ -93,6 +94,7 @@ async function claimCopy(
     when: sqlText('images.deleted = 0'),
   });
   const record = requireFound(await images.find(imageId));
+  await events.record(imageId, [{ kind: LEASE_EVENTS[kind].started }], record);
   return {
     image: present(record, identity),
     lease,

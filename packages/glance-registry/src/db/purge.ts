@@ -72,6 +72,10 @@ export async function purgeImages(
     limits,
     report,
     async (transaction, ids) => {
+      await executeSql(
+        transaction,
+        sql`DELETE FROM registry_timeline WHERE ${isOneOf(sqlText('image_id'), ids.map(String))}`,
+      );
       await transaction('registry_tombstones')
         .insert(
           ids.map((id) => ({

@@ -8,8 +8,20 @@ import { findAnswer, storeAnswer, type RequestKey, type StoredAnswer } from './r
 import { NO_CIPHER, type TextCipher } from './text-cipher';
 import { withRetries, type Deadline } from './retry';
 
+/** Who makes a change, as the timeline of an image tells it. */
+export interface Actor {
+  userId: string | null;
+  projectId: string | null;
+  requestId: string | null;
+}
+
+/** Its sweepers, for nobody. */
+export const THE_SERVICE: Actor = { userId: null, projectId: null, requestId: null };
+
 /** What a call to the registry brings along besides its arguments. */
 export interface CallScope {
+  /** Absent: the service itself. */
+  actor?: Actor | undefined;
   deadline?: Deadline | undefined;
   requestKey?: RequestKey | undefined;
 }
@@ -21,7 +33,7 @@ export interface CallScope {
 export class TransactionRunner<R> {
   constructor(
     private readonly database: Database,
-    private readonly provide: (connection: Knex, dialect: Dialect) => R,
+    private readonly provide: (connection: Knex, dialect: Dialect, actor?: Actor) => R,
     private readonly logger: Logger = silentLogger,
     private readonly cipher: TextCipher = NO_CIPHER,
   ) {}
@@ -46,7 +58,7 @@ export class TransactionRunner<R> {
   }
 
   private async attempt<T>(
-    { requestKey, deadline }: CallScope,
+    { requestKey, deadline, actor }: CallScope,
     work: (repositories: R) => Promise<T>,
   ): Promise<T> {
     const { dialect } = this.database;
@@ -60,7 +72,7 @@ export class TransactionRunner<R> {
         await rollBack(transaction);
         return known.answer as T;
       }
-      answer = await work(this.provide(transaction, dialect));
+      answer = await work(this.provide(transaction, dialect, actor));
       storing = true;
       if (requestKey) await storeAnswer(transaction, dialect, this.cipher, requestKey, answer);
       deadline?.check();

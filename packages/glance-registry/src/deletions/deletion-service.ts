@@ -31,7 +31,7 @@ export class DeletionService {
     scope: CallScope,
   ): Promise<DeletionPlan> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, copies, outbox } = repositories;
+      const { images, locations, leases, copies, events } = repositories;
       const image = requireDeletable(await images.lock(imageId, identity), imageId, identity);
       const { row, now } = image;
       await leases.voidLive(row.id);
@@ -46,7 +46,7 @@ export class DeletionService {
         await leaveToSweeper(repositories, row.id, data);
       }
       const record = requireFound(await images.find(row.id));
-      await outbox.add('image.delete', record);
+      await events.record(row.id, [{ kind: 'image.deleted' }], record);
       return { image: present(record, identity), locations: data };
     });
   }
@@ -54,10 +54,11 @@ export class DeletionService {
   /** D4 */
   async finish(imageId: string, identity: Identity, scope: CallScope): Promise<ImageRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, removals } = repositories;
+      const { images, locations, removals, events } = repositories;
       const image = await requireBegun(repositories, imageId, identity);
       if (image.row.status === 'pending_delete') {
         await erase(repositories, image, image.row.deleted_at ?? image.now);
+        await events.record(image.row.id, [{ kind: 'image.erased' }]);
       } else if (image.row.status !== 'deleted') {
         throw notBegun(image);
       }
@@ -134,9 +135,9 @@ export class DeletionService {
   }
 }
 
-async function announce({ images, outbox }: Repositories, imageId: string): Promise<ImageRecord> {
+async function announce({ images, events }: Repositories, imageId: string): Promise<ImageRecord> {
   const record = requireFound(await images.find(imageId));
-  await outbox.add('image.update', record);
+  await events.record(imageId, [{ kind: 'image.restored' }], record);
   return record;
 }
 

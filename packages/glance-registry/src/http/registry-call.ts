@@ -29,7 +29,15 @@ export function readCall(req: Request): RegistryCall {
     context.projectId = identity.projectId;
     context.isAdmin = identity.isAdmin;
   }
-  return { identity, scope: { deadline: readDeadline(req), requestKey: readRequestKey(req) } };
+  const { userId, projectId } = identity;
+  return {
+    identity,
+    scope: {
+      deadline: readDeadline(req),
+      requestKey: readRequestKey(req),
+      actor: { userId, projectId, requestId: context?.requestId ?? null },
+    },
+  };
 }
 
 const MAX_QUERY_DEPTH = 6;

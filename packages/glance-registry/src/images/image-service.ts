@@ -16,6 +16,7 @@ import {
   type UpdateImageRequest,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
+import type { ImageEvent } from '../events/event-log';
 import { toNumberOrNull } from '../db/values';
 import { requireService } from '../http/require-service';
 import { Accounts, countedBytes } from '../quota/accounts';
@@ -62,7 +63,7 @@ export class ImageService {
     }
     checkFirstStatus(image, upload !== undefined);
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, properties, tags, outbox } = repositories;
+      const { images, properties, tags, events } = repositories;
       const id = image.id ?? randomUUID();
       const columns = toImageColumns({ ...image, owner: ownerOfNew(image, identity) });
       const status = upload === undefined ? (image.status ?? 'queued') : 'saving';
@@ -76,8 +77,10 @@ export class ImageService {
       const activated = await attachExternalData(repositories, id, owner, data, limits);
       const record = requireFound(await images.find(id));
       checkPropertiesStored(record, image.properties ?? []);
-      await outbox.add('image.create', record);
-      if (activated) await outbox.add('image.activate', record);
+      const happened: ImageEvent[] = [{ kind: 'image.created' }];
+      if (lease) happened.push({ kind: 'upload.started' });
+      if (activated) happened.push({ kind: 'image.activated', bytes: record.sizeBytes });
+      await events.record(id, happened, record);
       return { image: present(record, identity), lease };
     });
   }
@@ -89,7 +92,7 @@ export class ImageService {
     scope: CallScope,
   ): Promise<ImageRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, properties, tags, copies, outbox } = repositories;
+      const { images, properties, tags, copies, events } = repositories;
       const image = requireChangeable(await images.lock(id, identity), id, identity);
       const imageId = image.row.id;
       const columns = toImageColumns(changeableFields(request.fields ?? {}, identity));
@@ -124,8 +127,9 @@ export class ImageService {
       );
       const record = requireFound(await images.find(imageId));
       checkPropertiesStored(record, request.properties?.set ?? []);
-      await outbox.add('image.update', record);
-      if (activated) await outbox.add('image.activate', record);
+      const happened: ImageEvent[] = [{ kind: 'image.updated' }];
+      if (activated) happened.push({ kind: 'image.activated', bytes: record.sizeBytes });
+      await events.record(imageId, happened, record);
       return present(record, identity);
     });
   }
@@ -138,7 +142,7 @@ export class ImageService {
     scope: CallScope,
   ): Promise<boolean> {
     requireService(identity);
-    return await this.transactions.write(scope, async ({ images, locations, outbox }) => {
+    return await this.transactions.write(scope, async ({ images, locations, events }) => {
       const image = await images.lock(id, identity);
       if (image?.row.status !== 'active' || image.row.deleted !== 0) return false;
       const { row } = image;
@@ -151,7 +155,7 @@ export class ImageService {
         os_hash_algo: hash.algorithm,
         os_hash_value: hash.value,
       });
-      await outbox.add('image.update', requireFound(await images.find(row.id)));
+      await events.record(row.id, [{ kind: 'image.updated' }]);
       return true;
     });
   }
@@ -163,7 +167,7 @@ export class ImageService {
     identity: Identity,
     scope: CallScope,
   ): Promise<ImageRecord> {
-    return await this.transactions.write(scope, async ({ images, outbox }) => {
+    return await this.transactions.write(scope, async ({ images, events }) => {
       const { row } = requireChangeable(await images.lock(id, identity), id, identity);
       if (row.status !== status) {
         const from = status === 'active' ? 'deactivated' : 'active';
@@ -177,7 +181,10 @@ export class ImageService {
         }
       }
       const record = requireFound(await images.find(row.id));
-      if (row.status !== status) await outbox.add('image.update', record);
+      if (row.status !== status) {
+        const kind = status === 'active' ? 'image.reactivated' : 'image.deactivated';
+        await events.record(row.id, [{ kind }], record);
+      }
       return present(record, identity);
     });
   }

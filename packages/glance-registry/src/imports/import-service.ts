@@ -10,6 +10,7 @@ import {
   type TaskRecord,
 } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
+import type { ImageEvent } from '../events/event-log';
 import { requireService } from '../http/require-service';
 import { present, requireChangeable, requireFound } from '../images/image-rights';
 import type { LockedImage } from '../images/image-repository';
@@ -43,7 +44,7 @@ export class ImportService {
     scope: CallScope,
   ): Promise<TaskRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, imports, staging, tasks, copies, properties, dialect } = repositories;
+      const { images, imports, staging, tasks, copies, properties, events, dialect } = repositories;
       const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
       const { id, status } = image.row;
       if (await imports.find(id)) throw hasTask(id);
@@ -88,6 +89,7 @@ export class ImportService {
       }
       await properties.upsert(id, request.properties ?? []);
       await showProgress(repositories, job, { [IMPORT_PROPERTIES.task]: job.taskId });
+      await events.record(id, [{ kind: 'import.accepted', taskId: job.taskId }]);
       return requireTask(await tasks.find(request.taskId));
     });
   }
@@ -122,7 +124,7 @@ async function claimImport(
   request: ClaimImport,
   identity: Identity,
 ): Promise<ClaimedImport | null> {
-  const { images, imports, leases, tasks, staging } = repositories;
+  const { images, imports, leases, tasks, staging, events } = repositories;
   const { uploadId, node, storageQuotaBytes, maxAttempts } = request;
   const image = await images.lock(imageId, identity, { skipLocked: true });
   if (!image || image.row.deleted !== 0) return null;
@@ -147,6 +149,11 @@ async function claimImport(
   const lease = await claimUpload(repositories, imageId, image.row.owner, upload, kind);
   await imports.beginAttempt(imageId, { uploadId, attempts, isLast: attempts >= maxAttempts });
   await tasks.begin(job.taskId);
+  const { taskId } = job;
+  const filling: ImageEvent = { kind: 'import.filling', taskId, storeId: target.storeId };
+  // Of the first attempt at the first store.
+  const isStart = job.uploadId === null;
+  await events.record(imageId, isStart ? [{ kind: 'import.started', taskId }, filling] : [filling]);
   const source = isFirst ? SOURCES[job.method] : 'image';
   return {
     task: requireTask(await tasks.find(job.taskId)),

@@ -6,6 +6,7 @@ import {
   type CommitUpload,
   type ImageStatus,
 } from '@glance/common';
+import type { ImageEvent } from '../events/event-log';
 import type { LockedImage } from '../images/image-repository';
 import { countedBytes, type Accounts } from '../quota/accounts';
 import type { Repositories } from '../repositories';
@@ -13,6 +14,8 @@ import type { Lease } from '../uploads/lease-repository';
 import { showProgress } from './import-progress';
 import { learn, learnedColumns, unlearn } from './learned-facts';
 import type { Import, StoredTarget } from './import-repository';
+
+const DELETED = 'The image was deleted';
 
 const WITH_DATA: readonly ImageStatus[] = ['active', 'deactivated'];
 
@@ -29,7 +32,7 @@ export async function commitImportStep(
   lease: Lease,
   commit: CommitUpload,
 ): Promise<boolean | undefined> {
-  const { images, imports, locations, leases } = repositories;
+  const { images, imports, locations, leases, events } = repositories;
   const { row, storedLocations } = image;
   const { learned = {} } = commit;
   const job = await imports.find(row.id);
@@ -72,6 +75,13 @@ export async function commitImportStep(
   } else {
     await end(repositories, advanced, { status: 'success' });
   }
+  const storeId = job.targets.find(({ state }) => state === 'waiting')?.storeId ?? '';
+  const about = { taskId: job.taskId, bytes: commit.sizeBytes };
+  await events.record(row.id, [
+    { kind: 'import.filled', storeId, ...about },
+    ...(activates ? [{ kind: 'import.activated' as const, ...about }] : []),
+    ...(verdict === 'next' ? [] : [{ kind: 'import.finished' as const, taskId: job.taskId }]),
+  ]);
   return activates;
 }
 
@@ -86,15 +96,19 @@ export async function failImportStep(
   state: 'abandoned' | 'expired',
   { copy: how = 'failed', message }: Pick<AbandonUpload, 'copy' | 'message'>,
 ): Promise<number> {
-  const { imports } = repositories;
+  const { imports, events } = repositories;
   const job = await imports.find(image.row.id);
   if (job?.uploadId !== lease.uploadId) return 0;
-  if (how === 'handed_back') {
-    await imports.handBack(job.imageId);
+  // The next claim goes on where a dead process has stopped.
+  const goesOn = how === 'handed_back' || (state === 'expired' && !job.isLastAttempt);
+  if (goesOn) {
+    if (how === 'handed_back') await imports.handBack(job.imageId);
+    const reason = how === 'handed_back' ? 'The service was stopped' : 'The process ended';
+    const about = { taskId: job.taskId, bytes: lease.bytesReceived };
+    const kind = 'import.interrupted';
+    await events.record(job.imageId, [{ kind, reason: `${reason}; another goes on`, ...about }]);
     return 0;
   }
-  // The next claim goes on where a dead process has stopped.
-  if (state === 'expired' && !job.isLastAttempt) return 0;
   const reason =
     message ??
     (state === 'expired'
@@ -122,8 +136,13 @@ export async function failStranded(
 /** The image is being deleted: its import has failed, and what was staged is nobody's. */
 export async function cancelImport(repositories: Repositories, imageId: string): Promise<void> {
   const job = await repositories.imports.find(imageId);
-  if (job) await end(repositories, job, { status: 'failure', message: 'The image was deleted' });
-  else await releaseStaged(repositories, imageId);
+  if (!job) {
+    await releaseStaged(repositories, imageId);
+    return;
+  }
+  const { taskId } = job;
+  await end(repositories, job, { status: 'failure', message: DELETED });
+  await repositories.events.record(imageId, [{ kind: 'import.failed', taskId, reason: DELETED }]);
 }
 
 async function failTarget(
@@ -134,16 +153,24 @@ async function failTarget(
 ): Promise<number> {
   const failed = { ...job, targets: withState(job, 'failed') };
   const verdict = importVerdict(failed.targets, job.allMustSucceed);
+  const { taskId, imageId } = job;
+  const storeId = job.targets.find(({ state }) => state === 'waiting')?.storeId ?? '';
+  const happened: ImageEvent[] = [
+    { kind: 'import.store_failed', taskId, storeId, reason: message },
+  ];
+  let usedBytes = 0;
   if (verdict === 'next') {
     await repositories.imports.advance(failed);
     await showProgress(repositories, failed);
-    return 0;
-  }
-  if (verdict === 'succeeded') {
+  } else if (verdict === 'succeeded') {
     await end(repositories, failed, { status: 'success' });
-    return 0;
+    happened.push({ kind: 'import.finished', taskId });
+  } else {
+    usedBytes = await rollBack(repositories, image, failed, message);
+    happened.push({ kind: 'import.failed', taskId, reason: message });
   }
-  return await rollBack(repositories, image, failed, message);
+  await repositories.events.record(imageId, happened);
+  return usedBytes;
 }
 
 /** What other stores got is removed, and an image without data waits to be given some again. */

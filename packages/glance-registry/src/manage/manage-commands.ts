@@ -162,7 +162,7 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
 function transactionsOf(database: Database, cipher: TextCipher): TransactionRunner<Repositories> {
   return new TransactionRunner(
     database,
-    (connection, dialect) => createRepositories(connection, dialect, { cipher }),
+    (connection, dialect, actor) => createRepositories(connection, dialect, actor, { cipher }),
     silentLogger,
     cipher,
   );

@@ -1,4 +1,6 @@
 import type { ImageMember } from '@glance/common';
+import type { EventKind } from '../events/event-kinds';
+import type { ImageEvent } from '../events/event-log';
 import type { Repositories } from '../repositories';
 import type { MemberRow } from './member-repository';
 import { liveMembers, type LockedSharing } from './sharing';
@@ -11,7 +13,7 @@ export type Grants = Map<string, boolean | undefined>;
 
 /** Makes live members of those named. Others stay as they are. */
 export async function grant(
-  { members, outbox }: Repositories,
+  { members, events }: Repositories,
   { imageId, rows }: MembersOfLocked,
   grants: Grants,
 ): Promise<void> {
@@ -46,14 +48,21 @@ export async function grant(
     await members.setCanShare(changed[`${canShare}`], canShare);
   }
   const now = liveMembers(await members.findAll(imageId));
-  const isIn = (set: Set<string>) => now.filter(({ memberId }) => set.has(memberId));
-  await outbox.addMembers('image.member.create', imageId, isIn(added));
-  await outbox.addMembers('image.member.update', imageId, isIn(updated));
+  await events.record(imageId, [
+    ...eventsOf(
+      'member.added',
+      now.filter(({ memberId }) => added.has(memberId)),
+    ),
+    ...eventsOf(
+      'member.updated',
+      now.filter(({ memberId }) => updated.has(memberId)),
+    ),
+  ]);
 }
 
 /** @returns the memberships that there were. */
 export async function remove(
-  { members, outbox }: Repositories,
+  { members, events }: Repositories,
   { imageId, rows, now }: MembersOfLocked,
   isGone: (row: MemberRow) => boolean,
 ): Promise<ImageMember[]> {
@@ -64,6 +73,10 @@ export async function remove(
     now,
   );
   const removed = liveMembers(gone);
-  await outbox.addMembers('image.member.delete', imageId, removed);
+  await events.record(imageId, eventsOf('member.removed', removed));
   return removed;
+}
+
+function eventsOf(kind: EventKind, members: readonly ImageMember[]): ImageEvent[] {
+  return members.map((member) => ({ kind, member }));
 }

@@ -139,7 +139,7 @@ export class MemberService {
     scope: CallScope,
   ): Promise<ImageMember> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { members, outbox } = repositories;
+      const { members, events } = repositories;
       const memberships = await lockMemberships(repositories, imageId, identity);
       requireMember(memberships, memberId, identity);
       checkMayAnswer(memberships.imageId, memberId, identity);
@@ -149,7 +149,7 @@ export class MemberService {
         status,
       );
       const member = await findMember(repositories, memberships.imageId, memberId);
-      await outbox.addMembers('image.member.update', memberships.imageId, [member]);
+      await events.record(memberships.imageId, [{ kind: 'member.updated', member }]);
       return member;
     });
   }

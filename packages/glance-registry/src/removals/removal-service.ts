@@ -1,9 +1,11 @@
 import type { EndRemoval, Identity, ListRemovals, LocationRemoval } from '@glance/common';
 import type { CallScope, TransactionRunner } from '../db/transaction';
 import { requireService } from '../http/require-service';
-import { requireFound } from '../images/image-rights';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { Repositories } from '../repositories';
+
+/** Told of an image whose location is back. */
+const LOCATION_KEPT = 'A store refused to remove the data of a location';
 
 /** Locations whose data is still to be removed while their images stay, or are deleted already. */
 export class RemovalService {
@@ -28,7 +30,7 @@ export class RemovalService {
   ): Promise<boolean> {
     requireService(identity);
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, removals, usage, outbox } = repositories;
+      const { images, locations, removals, usage, events } = repositories;
       const image = await images.lock(imageId, identity);
       if (!image || image.row.status === 'pending_delete') return false;
       const { row, storedLocations } = image;
@@ -39,7 +41,7 @@ export class RemovalService {
         await locations.restore(locationId);
         await removals.forget(locationId);
         await images.update(row.id, {});
-        await outbox.add('image.update', requireFound(await images.find(row.id)));
+        await events.record(row.id, [{ kind: 'image.updated', reason: LOCATION_KEPT }]);
         return true;
       }
       const freedBytes =

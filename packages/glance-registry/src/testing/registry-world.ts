@@ -14,10 +14,14 @@ import type { Database } from '../db/create-database';
 import { NO_CIPHER, type TextCipher } from '../db/text-cipher';
 import { TransactionRunner } from '../db/transaction';
 import { DeletionService } from '../deletions/deletion-service';
+import type { Announcing } from '../events/event-log';
 import { ImageService } from '../images/image-service';
 import { MemberService } from '../members/member-service';
 import { createRepositories, type Repositories } from '../repositories';
 import { UploadService } from '../uploads/upload-service';
+
+/** Gets an announcement of everything; nobody sends it. */
+const TEST_SINK = { sinks: ['test'], disabled: [] };
 
 /** The services of one registry process on a database, without HTTP. */
 export class RegistryWorld {
@@ -32,10 +36,12 @@ export class RegistryWorld {
   constructor(
     readonly database: Database,
     cipher: TextCipher = NO_CIPHER,
+    announcing: Announcing = TEST_SINK,
   ) {
     this.transactions = new TransactionRunner(
       database,
-      (connection, dialect) => createRepositories(connection, dialect, { cipher }),
+      (connection, dialect, actor) =>
+        createRepositories(connection, dialect, actor, { cipher, announcing }),
       silentLogger,
       cipher,
     );

@@ -4,6 +4,7 @@ import { Accounts, countedBytes } from '../quota/accounts';
 import type { LockedImage } from '../images/image-repository';
 import type { Copy } from '../copies/copy-repository';
 import type { Repositories } from '../repositories';
+import { LEASE_EVENTS } from './lease-events';
 import { STATUS_UNDER_LEASE, type Lease } from './lease-repository';
 
 /**
@@ -18,7 +19,7 @@ export async function endLease(
   state: 'abandoned' | 'expired',
   how: Pick<AbandonUpload, 'copy' | 'message'> = {},
 ): Promise<void> {
-  const { images, leases, copies, usage } = repositories;
+  const { images, leases, copies, usage, events } = repositories;
   const { copy: copyEnd = 'failed' } = how;
   const accounts = await Accounts.open(usage, [lease.owner, image?.row.owner ?? null]);
   if (lease.state === 'live' && image && isOfImport(lease)) {
@@ -37,10 +38,25 @@ export async function endLease(
       const isOver = status === 'killed' || (copy !== undefined && isCheckOver(copy, copyEnd));
       if (isOver) await copies.forget(image.row.id);
       else if (copy && copyEnd === 'handed_back') await copies.handBack(image.row.id);
+      const kind = LEASE_EVENTS[lease.kind][copyEnd === 'handed_back' ? 'interrupted' : 'failed'];
+      const reason = failureText(state, how);
+      await events.record(image.row.id, [{ kind, bytes: lease.bytesReceived, reason }]);
     }
   }
   await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
   await leases.finish(lease.uploadId, lease.state === 'live' ? state : lease.state);
+}
+
+/** For the timeline, whose readers are users. */
+function failureText(
+  state: 'abandoned' | 'expired',
+  { copy, message }: Pick<AbandonUpload, 'copy' | 'message'>,
+): string {
+  if (copy === 'handed_back') return 'The service was stopped; it goes on elsewhere';
+  if (message !== undefined) return message;
+  return state === 'expired'
+    ? 'The process that received the data ended, or could not be heard of any more'
+    : 'Internal error';
 }
 
 /** One store of an import: what its failure means is the import's to say. */

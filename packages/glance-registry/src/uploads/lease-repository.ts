@@ -41,6 +41,8 @@ export interface Lease {
   owner: string | null;
   reservedBytes: number;
   quotaLimitBytes: number | null;
+  /** As of the last heartbeat. */
+  bytesReceived: number;
   finished: boolean;
 }
 
@@ -55,6 +57,7 @@ interface LeaseRow {
   owner: string | null;
   reserved_bytes: number | string;
   quota_limit: number | string | null;
+  bytes_received: number | string;
   finished_at: string | null;
 }
 
@@ -111,7 +114,7 @@ export class LeaseRepository {
     const row = await selectRow<LeaseRow>(
       this.connection,
       sql`SELECT upload_id, image_id, kind, node, state, failure_status, owner, reserved_bytes,
-          quota_limit, finished_at,
+          quota_limit, bytes_received, finished_at,
           CASE WHEN expires_at > ${this.dialect.now} THEN 1 ELSE 0 END AS in_time
         FROM registry_leases WHERE upload_id = ${uploadId} AND image_id = ${imageId}${lock}`,
     );
@@ -209,6 +212,7 @@ function toLease(row: LeaseRow): Lease {
     owner: row.owner,
     reservedBytes: toNumber(row.reserved_bytes),
     quotaLimitBytes: toNumberOrNull(row.quota_limit),
+    bytesReceived: toNumber(row.bytes_received),
     finished: row.finished_at !== null,
   };
 }

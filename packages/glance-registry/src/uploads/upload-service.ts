@@ -27,6 +27,7 @@ import { checkBytes } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import { claimUpload } from './claim-upload';
 import { endLease, isOfImport } from './end-lease';
+import { LEASE_EVENTS } from './lease-events';
 import { STATUS_UNDER_LEASE, type Lease } from './lease-repository';
 
 /**
@@ -46,7 +47,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<BeginUploadResult> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, copies } = repositories;
+      const { images, copies, events } = repositories;
       const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
       const { id, owner, status } = image.row;
       if (status !== 'queued') throw notUploadable(image);
@@ -58,7 +59,9 @@ export class UploadService {
       }
       // Whoever sends the data has said that it does not come from elsewhere.
       await copies.forget(id);
-      return { image: present(requireFound(await images.find(id)), identity), lease };
+      const record = requireFound(await images.find(id));
+      await events.record(id, [{ kind: LEASE_EVENTS[kind].started }], record);
+      return { image: present(record, identity), lease };
     });
   }
 
@@ -98,7 +101,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<ImageRecord> {
     const committed = await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, copies, usage, outbox } = repositories;
+      const { images, locations, leases, copies, usage, events } = repositories;
       const image = await images.lock(imageId, identity);
       const lease = await leases.lock(imageId, uploadId);
       if (!image || !lease) throw unknownUpload(imageId, uploadId);
@@ -116,7 +119,6 @@ export class UploadService {
         if (activated === undefined) throw fenced(imageId, uploadId);
         await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
         const record = requireFound(await images.find(row.id));
-        await outbox.add(activated ? 'image.activate' : 'image.update', record);
         failPoint('commit-begun');
         return present(record, identity);
       }
@@ -147,7 +149,8 @@ export class UploadService {
       });
       await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
       const record = requireFound(await images.find(row.id));
-      await outbox.add('image.activate', record);
+      const kind = LEASE_EVENTS[lease.kind].stored;
+      await events.record(row.id, [{ kind, bytes: commit.sizeBytes }], record);
       failPoint('commit-begun');
       return present(record, identity);
     });
@@ -164,7 +167,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<ImageRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, leases, staging } = repositories;
+      const { images, leases, staging, events } = repositories;
       const image = await images.lock(imageId, identity);
       const lease = await leases.lock(imageId, uploadId);
       if (!image || !lease) throw unknownUpload(imageId, uploadId);
@@ -178,6 +181,9 @@ export class UploadService {
         await leases.markStaged(uploadId);
         await staging.put(imageId, uploadId, staged);
         await staging.touchArea(staged.areaId, staged.node);
+        await events.record(imageId, [
+          { kind: LEASE_EVENTS.stage.stored, bytes: staged.sizeBytes },
+        ]);
       }
       return present(requireFound(await images.find(imageId)), identity);
     });

@@ -11,6 +11,7 @@ import {
   type ImportTarget,
   type TaskRecord,
 } from '@glance/common';
+import type { FakeActor, FakeTimeline } from './fake-timeline';
 import { transition, type FakeImage } from './fake-image';
 
 const STATUS_FOR = {
@@ -36,9 +37,12 @@ export interface FakeImport {
 export class FakeImports {
   readonly tasks = new Map<string, TaskRecord>();
 
-  constructor(private readonly now: () => string) {}
+  constructor(
+    private readonly now: () => string,
+    private readonly timeline: FakeTimeline,
+  ) {}
 
-  begin(image: FakeImage, request: BeginImport): TaskRecord {
+  begin(image: FakeImage, request: BeginImport, actor: FakeActor): TaskRecord {
     const { record } = image;
     const { method, taskId } = request;
     if (image.import) throw conflict(record.id, 'Image has active task');
@@ -81,12 +85,26 @@ export class FakeImports {
       ...(request.properties ?? []),
       [IMPORT_PROPERTIES.task, taskId],
     ]);
+    this.timeline.add(record.id, 'import.accepted', actor, { taskId });
     return structuredClone(task);
   }
 
+  /** Before the claim is noted. */
+  tellOfClaim(image: FakeImage, job: FakeImport, actor: FakeActor): void {
+    const { taskId } = job.request;
+    const { id } = image.record;
+    if (job.uploadId === null) this.timeline.add(id, 'import.started', actor, { taskId });
+    this.timeline.add(id, 'import.filling', actor, { taskId, storeId: waitingTarget(job) });
+  }
+
   /** A store has got the data. @returns whether the image becomes active with it */
-  commitStep(image: FakeImage, locationId: number): boolean {
+  commitStep(image: FakeImage, locationId: number, bytes: number, actor: FakeActor): boolean {
     const job = requireImport(image);
+    const about = { taskId: job.request.taskId, bytes };
+    const storeId = waitingTarget(job);
+    const tell = (step: string, more: object): void =>
+      this.timeline.add(image.record.id, `import.${step}`, actor, more);
+    tell('filled', { ...about, storeId });
     mark(job, 'done', locationId);
     const { allStoresMustSucceed } = job.request;
     const verdict = importVerdict(job.targets, allStoresMustSucceed);
@@ -94,27 +112,34 @@ export class FakeImports {
       image.record.status === 'importing' && (verdict === 'succeeded' || !allStoresMustSucceed);
     if (verdict === 'next') this.advance(image, job);
     else this.end(image, job, undefined);
+    if (activates) tell('activated', about);
+    if (verdict !== 'next') tell('finished', { taskId: about.taskId });
     return activates;
   }
 
   failStep(
     image: FakeImage,
     state: 'abandoned' | 'expired',
-    how: string,
-    message: string | undefined,
+    { copyEnd, message, bytes }: { copyEnd: string; message: string | undefined; bytes: number },
+    actor: FakeActor | undefined,
   ): void {
     const job = requireImport(image);
-    if (how === 'handed_back') {
-      job.attempts -= 1;
+    const { taskId } = job.request;
+    const storeId = waitingTarget(job);
+    const tell = (step: string, more: object): void =>
+      this.timeline.add(image.record.id, `import.${step}`, actor, { taskId, ...more });
+    if (copyEnd === 'handed_back' || (state === 'expired' && !job.isLastAttempt)) {
+      if (copyEnd === 'handed_back') job.attempts -= 1;
+      tell('interrupted', { bytes, reason: 'Another process goes on' });
       return;
     }
-    if (state === 'expired' && !job.isLastAttempt) return;
     const failure =
       message ??
       (state === 'expired'
         ? `The service ended ${job.attempts} times while it ran this import`
         : 'Task failed due to Internal Error');
     mark(job, 'failed');
+    tell('store_failed', { storeId, reason: failure });
     const verdict = importVerdict(job.targets, job.request.allStoresMustSucceed);
     if (verdict === 'next') {
       this.advance(image, job);
@@ -122,6 +147,7 @@ export class FakeImports {
     }
     if (verdict === 'succeeded') {
       this.end(image, job, undefined);
+      tell('finished', {});
       return;
     }
     const { record } = image;
@@ -137,6 +163,7 @@ export class FakeImports {
     record.locations = record.locations.filter(({ id }) => !mine.has(id));
     for (const target of job.targets) if (target.state === 'waiting') target.state = 'done';
     this.end(image, job, failure);
+    tell('failed', { reason: failure });
     if (record.status !== 'importing') return;
     transition(image, 'queued');
     const { diskFormat, containerFormat, properties } = job.before ?? record;
@@ -149,8 +176,13 @@ export class FakeImports {
   }
 
   /** The image is being deleted. */
-  cancel(image: FakeImage): void {
-    if (image.import) this.end(image, image.import, 'The image was deleted');
+  cancel(image: FakeImage, actor: FakeActor): void {
+    if (image.import) {
+      const { taskId } = image.import.request;
+      const reason = 'The image was deleted';
+      this.end(image, image.import, reason);
+      this.timeline.add(image.record.id, 'import.failed', actor, { taskId, reason });
+    }
     image.staged = null;
   }
 

@@ -29,6 +29,7 @@ import {
   setMemberStatusSchema,
   toWireTime,
   taskListQuerySchema,
+  timelineQuerySchema,
   updateImageSchema,
   uploadHeartbeatSchema,
   type AbandonResult,
@@ -71,6 +72,8 @@ import {
   type SharedImage,
   type TaskListQuery,
   type TaskRecord,
+  type TimelineEntry,
+  type TimelineQuery,
   type UnownedBlob,
   type UpdateImageRequest,
   type UploadHeartbeat,
@@ -132,6 +135,7 @@ import {
   takeBackFakeDeletion,
 } from './fake-deletions';
 import { FakeBlobs } from './fake-blobs';
+import { FakeTimeline, type FakeActor } from './fake-timeline';
 import {
   FakeImports,
   fakeCanReach,
@@ -150,7 +154,8 @@ export class FakeRegistry implements Registry {
   private readonly images = new Map<string, FakeImage>();
   private readonly uploads = new Map<string, FakeUpload>();
   private readonly blobs = new FakeBlobs();
-  private readonly imports = new FakeImports(() => this.now());
+  private readonly timeline = new FakeTimeline(() => this.now());
+  private readonly imports = new FakeImports(() => this.now(), this.timeline);
   private readonly sweeps = new Map<string, number>();
   private nextLocationId = 1;
   private clockOffsetMs = 0;
@@ -240,6 +245,9 @@ export class FakeRegistry implements Registry {
     const lease = begin === undefined ? null : this.claim(image, begin);
     this.attach(image, data);
     this.images.set(id, image);
+    this.timeline.add(id, 'image.created', context);
+    if (lease) this.timeline.add(id, 'upload.started', context);
+    this.tellOfData(image, data, context);
     return { image: present(image.record, context.identity), lease };
   }
 
@@ -286,6 +294,8 @@ export class FakeRegistry implements Registry {
       const others = this.images.values();
       changeFakeLocations(image, locations, others, () => this.nextLocationId++, this.now());
     }
+    this.timeline.add(imageId, 'image.updated', context);
+    this.tellOfData(image, changes, context);
     return present(record, context.identity);
   }
 
@@ -306,6 +316,8 @@ export class FakeRegistry implements Registry {
       }
       transition(image, status);
       record.updatedAt = this.now();
+      const kind = status === 'active' ? 'image.reactivated' : 'image.deactivated';
+      this.timeline.add(imageId, kind, context);
     }
     return present(record, context.identity);
   }
@@ -324,6 +336,7 @@ export class FakeRegistry implements Registry {
     if (record.checksum !== null || record.hashValue !== null) return false;
     const { algorithm: hashAlgorithm, value: hashValue } = hash;
     Object.assign(record, { checksum, hashAlgorithm, hashValue, updatedAt: this.now() });
+    this.timeline.add(imageId, 'image.updated', context);
     return true;
   }
 
@@ -337,6 +350,11 @@ export class FakeRegistry implements Registry {
     const image = this.changeable(imageId, context.identity);
     const lease = this.claim(image, begin, begin.stage === true ? 'stage' : 'upload');
     image.copy = null;
+    this.timeline.add(
+      imageId,
+      begin.stage === true ? 'staging.started' : 'upload.started',
+      context,
+    );
     return { image: present(image.record, context.identity), lease };
   }
 
@@ -347,7 +365,7 @@ export class FakeRegistry implements Registry {
     context: CallContext,
   ): Promise<UploadLease> {
     await this.enter(context);
-    const { reserveBytes, limits } = checkAgainst(uploadHeartbeatSchema, beat);
+    const { reserveBytes, limits, bytesReceived } = checkAgainst(uploadHeartbeatSchema, beat);
     const { upload } = this.uploadOf(imageId, uploadId, context.identity);
     if (upload.state !== 'live') throw fenced(upload);
     upload.expiresAtMs = this.nowMs() + LEASE_SECONDS * 1_000;
@@ -355,6 +373,7 @@ export class FakeRegistry implements Registry {
       this.checkQuota({ ...upload, limits }, reserveBytes);
       upload.reservedBytes = reserveBytes;
     }
+    upload.bytesReceived = bytesReceived;
     return leaseOf(upload);
   }
 
@@ -389,7 +408,11 @@ export class FakeRegistry implements Registry {
     if (isFurther && record.checksum !== result.checksum) {
       throw new DomainError('data_mismatch', 'The copied data is not the data of the image');
     }
-    if (!isOfImport || this.imports.commitStep(image, id)) transition(image, 'active');
+    const bytes = result.sizeBytes;
+    if (!isOfImport) this.timeline.add(imageId, `${upload.kind}.stored`, context, { bytes });
+    if (!isOfImport || this.imports.commitStep(image, id, bytes, context)) {
+      transition(image, 'active');
+    }
     if (!isFurther) {
       const { properties = [], ...formats } = learned;
       if (image.import) image.import.before = structuredClone(record);
@@ -413,7 +436,7 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     const { locationUrl, ...how } = checkAgainst(abandonUploadSchema, request);
     const { image, upload } = this.uploadOf(imageId, uploadId, context.identity);
-    this.end(upload, 'abandoned', how);
+    this.end(upload, 'abandoned', how, context);
     return {
       state: upload.state,
       imageStatus: image.record.status,
@@ -458,6 +481,7 @@ export class FakeRegistry implements Registry {
       upload.state = 'staged';
       record.sizeBytes = staged.sizeBytes;
       record.updatedAt = this.now();
+      this.timeline.add(imageId, 'staging.stored', context, { bytes: staged.sizeBytes });
       image.staged = { ...staged, uploadId, hash: { algorithm: hashAlgorithm, value: hashValue } };
     }
     return present(record, context.identity);
@@ -478,7 +502,7 @@ export class FakeRegistry implements Registry {
       checkFakeStaged(owner, 0, limits, this.images.values());
       checkFakeUploading(owner, limits, this.allBut(imageId));
     }
-    const task = this.imports.begin(image, checked);
+    const task = this.imports.begin(image, checked, context);
     image.record.updatedAt = this.now();
     return task;
   }
@@ -494,6 +518,7 @@ export class FakeRegistry implements Registry {
       if (job.uploadId !== null && this.uploads.get(job.uploadId)?.state === 'live') continue;
       job.attempts += 1;
       job.isLastAttempt = job.attempts >= claim.maxAttempts;
+      this.imports.tellOfClaim(image, job, context);
       job.uploadId = claim.uploadId;
       const source = fakeSourceOf(job);
       const begin = { ...claim, failureStatus: 'queued', expectedSizeBytes: null } as const;
@@ -553,6 +578,7 @@ export class FakeRegistry implements Registry {
       check ? 'check' : 'copy',
     );
     beginAttempt(copy, claim, this.nowMs());
+    this.timeline.add(image.record.id, check ? 'check.started' : 'copy.started', context);
     return {
       image: present(image.record, context.identity),
       lease,
@@ -590,7 +616,12 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     const { outcome } = checkAgainst(endRemovalSchema, request);
     checkIsService(context.identity);
-    return endFakeRemoval(this.images.get(imageId), locationId, outcome);
+    const ended = endFakeRemoval(this.images.get(imageId), locationId, outcome);
+    if (ended && outcome === 'refused') {
+      const reason = 'A store refused to remove the data of a location';
+      this.timeline.add(imageId, 'image.updated', context, { reason });
+    }
+    return ended;
   }
 
   async beginDeletion(
@@ -609,14 +640,16 @@ export class FakeRegistry implements Registry {
       if (upload.state === 'staged') upload.state = 'abandoned';
     }
     image.copy = null;
-    this.imports.cancel(image);
+    this.imports.cancel(image, context);
     const plan = beginFakeDeletion(image, checked, this.now());
+    this.timeline.add(imageId, 'image.deleted', context);
     return { ...plan, image: present(plan.image, context.identity) };
   }
 
   async finishDeletion(imageId: string, context: CallContext): Promise<ImageRecord> {
     await this.enter(context);
     const image = this.deletable(imageId, context.identity);
+    if (image.record.status !== 'deleted') this.timeline.add(imageId, 'image.erased', context);
     finishFakeDeletion(image, this.now());
     return present(image.record, context.identity);
   }
@@ -625,6 +658,7 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     const image = this.deletable(imageId, context.identity);
     takeBackFakeDeletion(image, 1, this.now());
+    this.timeline.add(imageId, 'image.restored', context);
     return present(image.record, context.identity);
   }
 
@@ -646,6 +680,7 @@ export class FakeRegistry implements Registry {
     checkIsService(context.identity);
     const image = this.existing(imageId);
     takeBackFakeDeletion(image, 0, this.now());
+    this.timeline.add(imageId, 'image.restored', context);
     return present(image.record, context.identity);
   }
 
@@ -663,7 +698,9 @@ export class FakeRegistry implements Registry {
     const { members, memberQuota } = checkAgainst(replaceMembersSchema, request);
     checkMayShareAtAll(context.identity);
     const image = this.visible(imageId, context.identity);
+    const before = image.members;
     replaceFakeMembers(image, members, memberQuota, context.identity, this.now());
+    this.timeline.addMemberChanges(image, before, context);
     return listFakeMembers(image, context.identity);
   }
 
@@ -678,7 +715,11 @@ export class FakeRegistry implements Registry {
     const { canShare, memberQuota } = checkAgainst(putMemberSchema, request);
     checkMayShareAtAll(context.identity);
     const image = this.visible(imageId, context.identity);
-    return putFakeMember(image, memberId, canShare, memberQuota, context.identity, this.now());
+    const before = new Map(image.members);
+    const now = this.now();
+    const member = putFakeMember(image, memberId, canShare, memberQuota, context.identity, now);
+    this.timeline.addMemberChanges(image, before, context);
+    return member;
   }
 
   async deleteMember(
@@ -689,14 +730,19 @@ export class FakeRegistry implements Registry {
     await this.enter(context);
     checkMemberId(memberId);
     checkMayShareAtAll(context.identity);
-    return deleteFakeMember(this.visible(imageId, context.identity), memberId, context.identity);
+    const image = this.visible(imageId, context.identity);
+    const member = deleteFakeMember(image, memberId, context.identity);
+    this.timeline.add(imageId, 'member.removed', context, { memberId });
+    return member;
   }
 
   async addMember(imageId: string, request: AddMember, context: CallContext): Promise<ImageMember> {
     await this.enter(context);
     const checked = checkAgainst(addMemberSchema, request);
     const image = this.visible(imageId, context.identity);
-    return addFakeMember(image, checked, context.identity, this.now());
+    const member = addFakeMember(image, checked, context.identity, this.now());
+    this.timeline.add(imageId, 'member.added', context, { memberId: checked.memberId });
+    return member;
   }
 
   async getMember(imageId: string, memberId: string, context: CallContext): Promise<ImageMember> {
@@ -715,7 +761,9 @@ export class FakeRegistry implements Registry {
     checkMemberId(memberId);
     const { status } = checkAgainst(setMemberStatusSchema, request);
     const image = this.visible(imageId, context.identity);
-    return setFakeMemberStatus(image, memberId, status, context.identity, this.now());
+    const member = setFakeMemberStatus(image, memberId, status, context.identity, this.now());
+    this.timeline.add(imageId, 'member.updated', context, { memberId });
+    return member;
   }
 
   async removeMember(
@@ -725,13 +773,31 @@ export class FakeRegistry implements Registry {
   ): Promise<ImageMember> {
     await this.enter(context);
     checkMemberId(memberId);
-    return removeFakeMember(this.visible(imageId, context.identity), memberId, context.identity);
+    const image = this.visible(imageId, context.identity);
+    const member = removeFakeMember(image, memberId, context.identity);
+    this.timeline.add(imageId, 'member.removed', context, { memberId });
+    return member;
   }
 
   async listSharedImages(memberId: string, context: CallContext): Promise<SharedImage[]> {
     await this.enter(context);
     checkMemberId(memberId);
     return listFakeSharedImages(this.images.values(), memberId, context.identity);
+  }
+
+  async listTimeline(
+    imageId: string,
+    query: TimelineQuery,
+    context: CallContext,
+  ): Promise<TimelineEntry[]> {
+    await this.enter(context);
+    const checked = checkAgainst(timelineQuerySchema, query);
+    const { identity } = context;
+    const { record } = this.visible(imageId, identity);
+    if (!identity.isAdmin && (record.owner === null || record.owner !== identity.projectId)) {
+      throw new DomainError('forbidden', 'Only its owner sees what happened to an image.');
+    }
+    return this.timeline.list(imageId, checked);
   }
 
   async judgeBlobs(request: JudgeBlobs, context: CallContext): Promise<UnownedBlob[]> {
@@ -853,6 +919,11 @@ export class FakeRegistry implements Registry {
     image.record.locations.push({ id: this.nextLocationId++, url, metadata, status: 'active' });
   }
 
+  private tellOfData(image: FakeImage, data: ExternalData, context: CallContext): void {
+    const { id, sizeBytes: bytes } = image.record;
+    if (data.location) this.timeline.add(id, 'image.activated', context, { bytes });
+  }
+
   private claim(
     image: FakeImage,
     begin: BeginUpload,
@@ -870,6 +941,7 @@ export class FakeRegistry implements Registry {
       owner: record.owner,
       reservedBytes: kind === 'stage' ? 0 : (begin.expectedSizeBytes ?? 0),
       quotaBytes: begin.storageQuotaBytes,
+      bytesReceived: 0,
       expiresAtMs: this.nowMs() + LEASE_SECONDS * 1_000,
     };
     if (kind === 'upload' || kind === 'stage') {
@@ -897,6 +969,7 @@ export class FakeRegistry implements Registry {
     upload: FakeUpload,
     state: 'abandoned' | 'expired',
     { copy: copyEnd = 'failed', message }: Pick<AbandonUpload, 'copy' | 'message'> = {},
+    actor?: FakeActor,
   ): void {
     upload.reservedBytes = 0;
     if (upload.state !== 'live') return;
@@ -906,9 +979,15 @@ export class FakeRegistry implements Registry {
     image.record.updatedAt = this.now();
     if (upload.kind === 'import' || upload.kind === 'image_copy') {
       image.uploadId = null;
-      this.imports.failStep(image, state, copyEnd, message);
+      this.imports.failStep(image, state, { copyEnd, message, bytes: upload.bytesReceived }, actor);
       return;
     }
+    const area = upload.kind === 'stage' ? 'staging' : upload.kind;
+    const step = copyEnd === 'handed_back' && upload.kind !== 'upload' ? 'interrupted' : 'failed';
+    this.timeline.add(image.record.id, `${area}.${step}`, actor, {
+      bytes: upload.bytesReceived,
+      reason: message ?? 'Internal error',
+    });
     if (upload.kind === 'upload' || upload.kind === 'stage' || image.copy === null) {
       transition(image, upload.failureStatus);
       return;

@@ -21,6 +21,7 @@ export interface FakeUpload {
   /** Of the owner's quota; 0 once the upload has ended. */
   reservedBytes: number;
   quotaBytes: number | null;
+  bytesReceived: number;
   expiresAtMs: number;
 }
 

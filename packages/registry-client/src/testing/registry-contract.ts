@@ -25,6 +25,7 @@ import { sharedImageCases } from './contract/shared-image-cases';
 import { statusCases } from './contract/status-cases';
 import { updateRuleCases } from './contract/update-rule-cases';
 import { updateCases } from './contract/update-cases';
+import { timelineCases } from './contract/timeline-cases';
 import { uploadCases } from './contract/upload-cases';
 import { visibilityCases } from './contract/visibility-cases';
 
@@ -64,6 +65,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('checks of locations', () => checkCases(newWorld));
     describe('imports', () => importCases(newWorld));
     describe('ends of imports', () => importEndCases(newWorld));
+    describe('timelines', () => timelineCases(newWorld));
     describe('changing locations', () => locationCases(newWorld));
     describe('storage quota', () => quotaCases(newWorld));
     describe('limits of a project', () => limitCases(newWorld));

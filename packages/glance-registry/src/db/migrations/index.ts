@@ -8,6 +8,7 @@ import { copyChecks } from './20261121000240-copy-checks';
 import { removals } from './20261121000250-removals';
 import { imports } from './20261121000260-imports';
 import { scrubs } from './20261122000270-scrubs';
+import { events } from './20261122000280-events';
 import { importColumns } from './20261122000290-import-columns';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
@@ -25,6 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
   removals,
   imports,
   scrubs,
+  events,
   importColumns,
   locationStoreKey,
   contractHead,

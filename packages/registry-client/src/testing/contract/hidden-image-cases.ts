@@ -72,6 +72,8 @@ const CALLS: Record<Exclude<keyof Registry, OtherCall>, Call> = {
   restoreImage: ({ registry }, { id }, caller) => registry.restoreImage(id, caller),
   endRemoval: ({ registry }, { id }, caller) =>
     registry.endRemoval(id, 1, { outcome: 'gone' }, caller),
+  listTimeline: ({ registry }, { id }, caller) =>
+    registry.listTimeline(id, { order: 'asc', limit: 10 }, caller),
   listMembers: ({ registry }, { id }, caller) => registry.listMembers(id, caller),
   replaceMembers: ({ registry }, { id }, caller) =>
     registry.replaceMembers(id, { members: [], ...NO_QUOTA }, caller),
