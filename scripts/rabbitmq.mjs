@@ -1,18 +1,18 @@
 // A private throw-away RabbitMQ broker for tests: its own directory, ports and port mapper.
+//   node scripts/rabbitmq.mjs    prints {"port": N}; takes the lines kill and start, prints each when it
+//                                is done, and ends when its standard input does
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 /** Not the one on the PATH: that of Debian changes to a user who cannot write to our directory. */
 const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 const START_MS = 60_000;
-
-export function hasRabbitmq() {
-  return existsSync(SERVER);
-}
 
 /** @returns its `port` (guest, guest, virtual host /), `kill`, `start` again on its data, and `stop`. */
 export async function startRabbitmq() {
@@ -106,4 +106,15 @@ function freePort() {
       server.close(() => resolve(port));
     });
   });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const broker = await startRabbitmq();
+  console.log(JSON.stringify({ port: broker.port }));
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === 'kill') await broker.kill();
+    else if (line === 'start') await broker.start();
+    console.log(line);
+  }
+  await broker.stop();
 }

@@ -62,6 +62,7 @@ const RULES = {
   locate: (caller) => caller === 'service' || isOwner(caller),
   seeMembers: (caller, image) =>
     has(caller, 'reader') && (caller !== 'guest' || isShared(image)) && caller !== 'stranger',
+  own: (caller) => has(caller, 'reader') && caller !== 'guest' && caller !== 'stranger',
   answer: (caller, image) => caller === 'admin' || (caller === 'guest' && isShared(image)),
 } as const satisfies Record<string, (caller: CallerName, image: ImageName) => boolean>;
 
@@ -145,6 +146,7 @@ const IMAGE_OPERATIONS: Readonly<Record<string, Row>> = {
   },
   'delete /v2/images/{id}/members/{member}': { rule: 'change', success: ofShared(204) },
   'get /v2/images/{id}/tasks': { rule: 'read', success: 200 },
+  'get /v2/images/{id}/timeline': { rule: 'own', success: 200 },
   // Active images take none: only who may import is told so.
   'put /v2/images/{id}/stage': { rule: 'change', success: 409, headers: DATA, body: 'd' },
   'post /v2/images/{id}/import': {

@@ -94,6 +94,7 @@ export class ImageCopier extends ClaimedWork<ClaimedCopy> {
           context,
           signal: this.stopSignal,
           copyEnd,
+          failureText,
         },
         lease,
       );
@@ -103,6 +104,18 @@ export class ImageCopier extends ClaimedWork<ClaimedCopy> {
       logger.info(`A ${what} has ended without data`, { ...about, end });
     }
   }
+}
+
+/** One text for whatever is at a source, so that nobody learns what that is (OSSN-0078). */
+function failureText(error: unknown): string {
+  const isOfSource = isDomainError(
+    error,
+    'store_blob_missing',
+    'store_source_unusable',
+    'store_unavailable',
+  );
+  if (isOfSource) return 'The data cannot be read from its source, or not be stored.';
+  return isDomainError(error) ? error.message : 'Internal error';
 }
 
 function copyEnd(error: unknown): NonNullable<AbandonUpload['copy']> {

@@ -94,7 +94,7 @@ export interface Transfer {
   isInspected?: boolean;
   /** Asked when the body was opened, which may have shown what the image is. */
   learned?(): LearnedFacts | undefined;
-  /** For an import: what its task says of a failure. */
+  /** What users are told of a failure that nobody waits for. Else: what the client was answered. */
   failureText?(error: unknown): string;
   /** Called when bytes may come. */
   begin?(): void;
@@ -274,7 +274,7 @@ export class ImageUploader {
           reason,
           locationUrl: added?.locationUrl ?? null,
           ...(copy === undefined ? {} : { copy }),
-          ...(transfer.failureText ? { message: transfer.failureText(error).slice(0, 1024) } : {}),
+          message: (transfer.failureText ?? failureText)(error).slice(0, 1024),
         },
         context,
       );
@@ -332,6 +332,11 @@ export class ImageUploader {
       });
     });
   }
+}
+
+/** What the client is answered, or would be if it were still there. */
+function failureText(error: unknown): string {
+  return isDomainError(error) ? error.message : 'Internal error';
 }
 
 function contentLength(request: IncomingMessage): number | undefined {

@@ -93,6 +93,25 @@ const patches = (example: string) => ({
   description: `Operations such as \`${example}\`.`,
 });
 
+const textOrNull = (description: string) => ({ type: ['string', 'null'], description });
+const timelineEntry = object(
+  {
+    number: { ...INTEGER, description: 'From 1; the oldest of very many are forgotten.' },
+    at: TEXT,
+    event: { ...TEXT, description: 'image, upload, staging, copy, check, import or member.' },
+    step: { ...TEXT, description: 'Such as created, started, stored or failed.' },
+    user_id: textOrNull('Null for the service itself.'),
+    project_id: textOrNull('Likewise.'),
+    request_id: textOrNull('As in the log.'),
+    bytes: { type: ['integer', 'null'], description: 'Of the data that came.' },
+    reason: textOrNull('Why it failed.'),
+    store: TEXT,
+    task_id: TEXT,
+    member_id: TEXT,
+  },
+  ['number', 'at', 'event', 'step', 'user_id', 'project_id', 'request_id', 'bytes', 'reason'],
+);
+
 const STORE = {
   id: TEXT,
   description: TEXT,
@@ -249,6 +268,25 @@ export const V2_OPERATIONS: Operations = {
     get: {
       summary: 'Work done on an image',
       success: { 200: json('The oldest first', object({ tasks: listOf({ type: 'object' }) })) },
+    },
+  },
+  '/images/{id}/timeline': {
+    get: {
+      summary: 'What happened to an image, for its owner',
+      parameters: [
+        query('limit', 'Most entries on the page.', INTEGER),
+        query('marker', 'Number of the entry after which the page begins.', INTEGER),
+        query('sort_dir', 'asc (default): the oldest first; desc.'),
+      ],
+      success: {
+        200: json(
+          'A page',
+          object({ timeline: listOf(timelineEntry), first: TEXT, next: TEXT }, [
+            'timeline',
+            'first',
+          ]),
+        ),
+      },
     },
   },
   '/images/{id}/stage': {

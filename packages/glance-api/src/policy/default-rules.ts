@@ -132,6 +132,11 @@ const ACTIONS = {
     formerly: OWN,
     help: 'Bring a deactivated image back into use.',
   },
+  get_image_timeline: {
+    rule: ADMIN_OR_OWNING_READER,
+    formerly: OWN,
+    help: 'See what happened to an image. Beyond its owner and administrators nobody does, whatever this rule says.',
+  },
   tasks_api_access: { rule: ADMIN, help: 'List and show tasks by GET /v2/tasks.' },
   copy_image: { rule: ADMIN, help: 'Copy the data of an image to further stores.' },
   manage_image_cache: { rule: ADMIN, help: 'Manage the image cache by its older routes.' },

@@ -16,6 +16,7 @@ import { publishedSchemas } from './schemas/published-schemas';
 import { StoresController } from './stores-controller';
 import { TagsController } from './tags-controller';
 import { TasksController } from './tasks-controller';
+import { TimelineController } from './timeline-controller';
 
 /**
  * API v2 over the parts of the service.
@@ -79,6 +80,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       timeToLiveHours: config.task.task_time_to_live,
     }),
     tasks: new TasksController({ registry, policy, listLimits: listLimitsOf(config) }),
+    timeline: new TimelineController({ registry, policy, listLimits: listLimitsOf(config) }),
     stores: new StoresController({
       registry,
       stores,

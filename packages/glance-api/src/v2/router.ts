@@ -15,6 +15,7 @@ import type { JsonSchema } from './schemas/image-schema';
 import type { StoresController } from './stores-controller';
 import type { TagsController } from './tags-controller';
 import type { TasksController } from './tasks-controller';
+import type { TimelineController } from './timeline-controller';
 
 export interface V2Controllers {
   images: ImagesController;
@@ -29,6 +30,7 @@ export interface V2Controllers {
   data: DataController;
   imports: ImportController;
   tasks: TasksController;
+  timeline: TimelineController;
   locations: LocationsController;
 }
 
@@ -38,7 +40,7 @@ type Methods = Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Reque
 /** Routes of API v2 (api-v2 sheet 1.2). A method that a path has not is 405 with those it has. */
 export function v2Router(controllers: V2Controllers): Router {
   const { images, data, imports, tasks, locations, members, tags } = controllers;
-  const { actions, cache, discovery, stores } = controllers;
+  const { actions, cache, discovery, stores, timeline } = controllers;
   const router = Router({ strict: true, caseSensitive: true });
   const route = (path: string, methods: Methods): void => {
     const allowed = Object.keys(methods).map((method) => method.toUpperCase());
@@ -78,6 +80,7 @@ export function v2Router(controllers: V2Controllers): Router {
   route('/images/:id/actions/deactivate', { post: [withoutBody, actions.deactivate] });
   route('/images/:id/actions/reactivate', { post: [withoutBody, actions.reactivate] });
   routeGetOnly('/images/:id/tasks', withoutBody, tasks.ofImage);
+  route('/images/:id/timeline', { get: [withoutBody, timeline.show] });
   route('/images/:id/stage', { put: [imports.stage] });
   route('/images/:id/import', { post: [...withJsonBody, imports.import] });
   // Who may not see tasks is told so, whatever is asked of them.
