@@ -3,7 +3,8 @@
  * §4: the process has just done the step. `commit-begun` and `commit-done` are the registry's side
  * of U7, before its COMMIT and before its answer. `snapshot-gone` is in the helper of an rbd store,
  * which has taken the snapshot of an image away and not removed the image yet. `location-sealed` is in
- * `glance-manage db encrypt_locations`, which has encrypted one location.
+ * `glance-manage db encrypt_locations`, which has encrypted one location. C1 to C3 are of the image
+ * cache: some bytes of an image are there, its data has its name, its record is there.
  */
 export const FAIL_POINTS = [
   'U1',
@@ -25,6 +26,9 @@ export const FAIL_POINTS = [
   'D3',
   'D4',
   'location-sealed',
+  'C1',
+  'C2',
+  'C3',
 ] as const;
 
 export type FailPoint = (typeof FAIL_POINTS)[number];

@@ -3,9 +3,11 @@ import type { CatalogReader } from './auth/service-catalog';
 import type { Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import type { ImageCache } from './cache/image-cache';
 import type { ApiConfig } from './config';
 import type { ExternalSources } from './images/external-sources';
 import type { ImageCopier } from './images/image-copier';
+import type { ImageDataSource } from './images/open-image-data';
 import type { ImportParts } from './imports/create-imports';
 import type { LocationHasher } from './images/location-hasher';
 import type { ImageUploader } from './images/upload-image';
@@ -31,6 +33,10 @@ export interface ApiParts {
   signatures: ImageSignatures;
   /** Names this process in leases. */
   node: string;
+  /** Where downloads get their data. */
+  imageData: ImageDataSource;
+  /** Undefined where there is none. */
+  cache: ImageCache | undefined;
   /** Whether image data may be sent or taken now. */
   transfers: TransferAdmission;
   /** Bytes that the images of one project may take; null for no limit. */

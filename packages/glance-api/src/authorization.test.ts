@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import type { ImageRecord } from '@glance/common';
 import request from 'supertest';
 import { PUBLIC_OPERATIONS } from './openapi/openapi-document';
@@ -154,9 +157,11 @@ const IMAGE_OPERATIONS: Readonly<Record<string, Row>> = {
     success: 409,
     body: { method: { name: 'glance-direct' } },
   },
-  // This release has neither an image cache nor several stores; who may not ask is not told that.
-  'put /v2/cache/{id}': { rule: 'administer', success: 404 },
-  'delete /v2/cache/{id}': { rule: 'administer', success: 404 },
+  'put /v2/cache/{id}': {
+    rule: 'administer',
+    success: (image) => (image === 'deactivated' ? 400 : 202),
+  },
+  'delete /v2/cache/{id}': { rule: 'administer', success: 204 },
 
   'head /v1/images/{id}': { rule: 'read', role: 'reader', success: 200 },
   'get /v1/images/{id}': {
@@ -200,6 +205,18 @@ const IMAGE_OPERATIONS: Readonly<Record<string, Row>> = {
   },
 };
 
+function olderCacheRows(version: string) {
+  const operations = [
+    ...['get cached_images', 'delete cached_images', 'delete cached_images/{id}'],
+    ...['get queued_images', 'delete queued_images'],
+    ...['put queued_images/{id}', 'delete queued_images/{id}'],
+  ];
+  const row = { admin: 200, others: 403 };
+  return Object.fromEntries(
+    operations.map((each) => [each.replace(' ', ` /${version}/`), row] as const),
+  );
+}
+
 /** What each caller but the anonymous one is answered where no image is asked about. */
 const OTHER_OPERATIONS: Readonly<Record<string, Partial<Record<CallerName | 'others', number>>>> = {
   'get /v2/images': { service: 403, others: 200 },
@@ -217,24 +234,19 @@ const OTHER_OPERATIONS: Readonly<Record<string, Partial<Record<CallerName | 'oth
   'get /v2/info/stores': { others: 404 },
   'get /v2/info/stores/detail': { others: 404 },
   'delete /v2/stores/{store}/{id}': { others: 404 },
-  'get /v2/cache': { admin: 404, others: 403 },
-  'delete /v2/cache': { admin: 404, others: 403 },
-  'post /v2/cache/clean': { admin: 404, others: 403 },
-  'post /v2/cache/prune': { admin: 404, others: 403 },
-  'get /v2/cache/nodes/{id}': { admin: 404, others: 403 },
+  'get /v2/cache': { admin: 200, others: 403 },
+  'delete /v2/cache': { admin: 204, others: 403 },
+  'post /v2/cache/clean': { admin: 200, others: 403 },
+  'post /v2/cache/prune': { admin: 200, others: 403 },
+  'get /v2/cache/nodes/{id}': { admin: 409, others: 403 },
   'get /v1/': { service: 403, others: 200 },
   'get /v1/images': { service: 403, others: 200 },
   'get /v1/images/detail': { service: 403, others: 200 },
   'post /v1/images': { service: 403, reader: 403, others: 201 },
   // No rule is asked; the answer has what is the caller's to see.
   'get /v1/shared-images/{member}': { others: 200 },
-  'get /v1/cached_images': { admin: 404, others: 403 },
-  'delete /v1/cached_images': { admin: 404, others: 403 },
-  'delete /v1/cached_images/{id}': { admin: 404, others: 403 },
-  'get /v1/queued_images': { admin: 404, others: 403 },
-  'delete /v1/queued_images': { admin: 404, others: 403 },
-  'put /v1/queued_images/{id}': { admin: 404, others: 403 },
-  'delete /v1/queued_images/{id}': { admin: 404, others: 403 },
+  ...olderCacheRows('v1'),
+  ...olderCacheRows('v2'),
 };
 
 /** These are for everybody. */
@@ -256,12 +268,21 @@ function expectedAnswer(row: Row, caller: CallerName, image: ImageName): number 
 
 describe('the authorization matrix', () => {
   let server: TestApi;
+  /** Nothing may come out of the cache that would not come out of the store. */
+  let cacheDirectory: string;
 
   beforeAll(async () => {
-    server = await startTestApi('--paste-deploy-flavor=fakeauth+cachemanagement');
+    cacheDirectory = await mkdtemp(path.join(os.tmpdir(), 'glance-cache-'));
+    server = await startTestApi(
+      '--paste-deploy-flavor=fakeauth+cachemanagement',
+      `--image-cache-dir=${cacheDirectory}`,
+    );
   });
 
-  afterAll(() => server.close());
+  afterAll(async () => {
+    await server.close();
+    await rm(cacheDirectory, { recursive: true });
+  });
 
   const as = (caller: CallerName) => {
     const agent = request.agent(server.url);

@@ -13,11 +13,14 @@ import { StoreSet } from '@glance/stores';
 import type { ApiParts } from './api-parts';
 import { createApp } from './app';
 import { createAuthenticator } from './auth/create-authenticator';
+import { cacheTasks, createCache, isCachingFlavor } from './cache/create-cache';
+import { evictingDeleted } from './cache/evict-deleted';
 import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
 import { createImports } from './imports/create-imports';
 import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
+import { STORED_DATA } from './images/open-image-data';
 import { tellingStores } from './images/store-access';
 import { ImageUploader } from './images/upload-image';
 import { createLimits } from './limits/create-limits';
@@ -61,10 +64,6 @@ export async function createApi(
   const trustedProxies = new TrustedProxies(options.trusted_proxies);
 
   const warn = (message: string): void => logger.warn(message);
-  const configuredFlavor = config.paste_deploy.flavor;
-  if (configuredFlavor?.includes('cach')) {
-    warn(`[paste_deploy] flavor = ${configuredFlavor}: this release has no image cache`);
-  }
   const { policy, protections } = await readAccessRules(
     config,
     environment.configDirectories,
@@ -76,8 +75,15 @@ export async function createApi(
   await refuseForeignRegistry(registryClient, need);
   const limits = createLimits(config, registryClient, environment);
   const stores = overrides.stores ?? (await StoreSet.create(storeSettings(config, warn), { warn }));
-  const registry = tellingStores(registryClient, { stores, logger: logger.child('access') });
   const hashPool = new HashPool(transfer.hash_threads);
+  const cache = await createCache(config, {
+    registry: registryClient,
+    stores,
+    hashPool,
+    logger: logger.child('cache'),
+  });
+  const telling = tellingStores(registryClient, { stores, logger: logger.child('access') });
+  const registry = cache ? evictingDeleted(telling, cache, logger.child('cache')) : telling;
   const readiness = new Readiness(
     {
       registry: async () => {
@@ -164,6 +170,8 @@ export async function createApi(
     readCatalog: authentication.readCatalog,
     signatures: createSignatures(config, authentication.readCatalog),
     node,
+    imageData: cache && isCachingFlavor(config.paste_deploy.flavor) ? cache.data : STORED_DATA,
+    cache,
     transfers: new TransferAdmission({
       maxTransfers: transfer.max_transfers,
       maxTransfersPerProject: transfer.max_transfers_per_project,
@@ -190,6 +198,7 @@ export async function createApi(
         v1: options.enable_v1_api,
         v2: options.enable_v2_api,
         namedStores: stores.areNamed,
+        cache: cache !== undefined,
       },
     },
     refreshAccessRules: async () => {
@@ -230,6 +239,7 @@ export async function createApi(
   });
   const background = [
     ...sweeperTasks(config, sweepers, logger),
+    ...(cache ? cacheTasks(cache, config, logger.child('cache')) : []),
     new RepeatedTask({
       name: 'The search for imports to carry out',
       intervalMs: config.import.poll_interval * 1000,
@@ -264,7 +274,10 @@ export async function createApi(
     },
     close: async () => {
       readiness.close();
+      // A task of the cache that is under way ends with it.
+      const caching = cache?.close();
       await Promise.all(background.map((task) => task.close()));
+      await caching;
       await Promise.all([copier.close(), hasher.close(), importer.close()]);
       await staging.close();
       await hashPool.close();

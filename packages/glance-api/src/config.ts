@@ -15,6 +15,7 @@ import {
 } from '@glance/service-kit';
 import { STORE_TYPES } from '@glance/stores';
 import os from 'node:os';
+import { CACHE_OPTIONS } from './cache/cache-options';
 import { LIMIT_OPTIONS } from './limits/limit-options';
 import { keystoneAccessOptions } from './keystone/keystone-options';
 import { IMPORT_DEFAULTS, IMPORT_SECTIONS } from './imports/import-options';
@@ -64,6 +65,7 @@ export const API_OPTIONS = {
       default: [],
     }),
     ...IMPORT_DEFAULTS,
+    ...CACHE_OPTIONS,
     registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
     registry_port: integerOption({
       help: 'Port of glance-registry.',
@@ -307,7 +309,7 @@ export const API_OPTIONS = {
       default: 60,
     }),
     sweep_interval: secondsOption({
-      help: 'Seconds between two searches for what interrupted uploads left in the stores.',
+      help: 'Seconds between two searches for what interrupted uploads left in the stores, and between two sweeps of the image cache.',
       default: 600,
       min: 0.1,
     }),

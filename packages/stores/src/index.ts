@@ -3,6 +3,8 @@ export type { StoreIdentity } from './instrumented-store';
 export { createWebReader } from './drivers/http/web-reader';
 export type { WebReaderRules } from './drivers/http/web-reader';
 export { filesystemStore as FILE_STORE } from './drivers/filesystem/filesystem-driver';
+export { readBlob } from './drivers/filesystem/read-blob';
+export type { ReadableFile } from './drivers/filesystem/read-blob';
 export { MemoryDriver } from './drivers/memory/memory-driver';
 export { isExternalLocation, parseSourceUrl } from './outbound/source-url';
 export type { SourceUrl } from './outbound/source-url';

@@ -14,6 +14,18 @@ export interface ImageData {
   chunks: ByteSource;
 }
 
+/** Where downloads get the data of images. */
+export interface ImageDataSource {
+  /**
+   * The data, or the range of it that is wanted, before a byte or a header was sent.
+   * @throws DomainError as {@link openImageData}.
+   */
+  open(image: ImageRecord, options: OpenOptions): Promise<ImageData>;
+}
+
+/** Without a cache: the stores. */
+export const STORED_DATA: ImageDataSource = { open: openImageData };
+
 export interface OpenOptions {
   stores: StoreSet;
   logger: Logger;
@@ -23,6 +35,8 @@ export interface OpenOptions {
   range?: ByteRange | undefined;
   /** Ids of stores whose locations are tried before all others. */
   preferredStores?: readonly string[];
+  /** Ends the data with its reason. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -31,7 +45,7 @@ export interface OpenOptions {
  * @throws DomainError of the last location tried; `store_blob_missing` when there is none.
  */
 export async function openImageData(image: ImageRecord, options: OpenOptions): Promise<ImageData> {
-  const { stores, logger, caller, range } = options;
+  const { stores, logger, caller, range, signal } = options;
   const locations = stores.arrange(activeLocations(image));
   if (locations.length === 0 && image.sizeBytes === 0) {
     return { sizeBytes: 0, chunks: noBytes() };
@@ -40,7 +54,7 @@ export async function openImageData(image: ImageRecord, options: OpenOptions): P
   for (const location of inReadOrder(locations, options)) {
     try {
       const store = stores.forLocation(location);
-      const { stream, sizeBytes } = await store.get(location.url, { range, caller });
+      const { stream, sizeBytes } = await store.get(location.url, { range, caller, signal });
       if (image.sizeBytes === null || image.sizeBytes === sizeBytes) {
         return { sizeBytes: range?.length ?? sizeBytes, chunks: stream };
       }

@@ -3,6 +3,7 @@ import { DEFAULT_CONTAINER_FORMATS, DEFAULT_DISK_FORMATS } from '@glance/common'
 import { EXPLANATIONS } from '../http/error-page';
 import { imageSchema, imagesSchema } from '../v2/schemas/image-schema';
 import { MEMBER_SCHEMA } from '../v2/schemas/member-schema';
+import { OLDER_CACHE_OPERATIONS } from './cache-operations';
 import {
   BINARY,
   INTEGER,
@@ -14,7 +15,7 @@ import {
   type Method,
   type Operations,
 } from './operation';
-import { V1_CACHE_OPERATIONS, V1_OPERATIONS } from './v1-operations';
+import { V1_OPERATIONS } from './v1-operations';
 import { V2_OPERATIONS } from './v2-operations';
 
 const TEXT_OR_NULL = { type: ['string', 'null'] };
@@ -41,7 +42,8 @@ export const PUBLIC_OPERATIONS: Operations = {
   '/versions': { get: { summary: 'The versions of the API', success: { 200: versions } } },
   ...below('/v2', V2_OPERATIONS),
   ...below('/v1', V1_OPERATIONS),
-  ...below('/v1', V1_CACHE_OPERATIONS),
+  ...below('/v1', OLDER_CACHE_OPERATIONS),
+  ...below('/v2', OLDER_CACHE_OPERATIONS),
 };
 
 /** The OpenAPI 3.1 document of API v1 and v2 in their default configuration. */

@@ -1,11 +1,12 @@
 import type { Router } from 'express';
-import { cacheRouter } from '../v1/cache-routes';
+import { olderCacheRouter } from '../cache/older-routes';
 import { v1Router } from '../v1/router';
 import { LIST_PARAMETERS } from '../v2/list-query';
 import { v2Router } from '../v2/router';
 import type { Method, Operations } from './operation';
 import { openApiDocument } from './openapi-document';
-import { V1_CACHE_OPERATIONS, V1_OPERATIONS } from './v1-operations';
+import { OLDER_CACHE_OPERATIONS } from './cache-operations';
+import { V1_OPERATIONS } from './v1-operations';
 import { V2_LIST_PARAMETERS, V2_OPERATIONS } from './v2-operations';
 
 /** Controllers of which only the routes are wanted: any method is a handler. */
@@ -49,7 +50,9 @@ describe('the OpenAPI document', () => {
     expect(routesOf(v1Router(controllers(), controllers(), controllers()))).toEqual(
       documented(V1_OPERATIONS),
     );
-    expect(routesOf(cacheRouter(controllers()))).toEqual(documented(V1_CACHE_OPERATIONS));
+    expect(routesOf(olderCacheRouter(controllers(), undefined))).toEqual(
+      documented(OLDER_CACHE_OPERATIONS),
+    );
   });
 
   it('has every route of API v2 and no other', () => {

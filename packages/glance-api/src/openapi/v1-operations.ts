@@ -53,7 +53,6 @@ const list = (summary: string, items: string): Operation => ({
   parameters: V1_LIST_PARAMETERS,
   success: { 200: json('A page', object({ images: listOf(ref(items)) })) },
 });
-const noCache = (summary: string): Operation => ({ summary: `${summary}: 404`, success: {} });
 
 /** The operations of API v1, below `/v1` (api-v1 sheet 2.1). */
 export const V1_OPERATIONS: Operations = {
@@ -129,22 +128,5 @@ export const V1_OPERATIONS: Operations = {
         ),
       },
     },
-  },
-};
-
-/** With `[paste_deploy] flavor = …+cachemanagement`; this release has no cache. */
-export const V1_CACHE_OPERATIONS: Operations = {
-  '/cached_images': {
-    get: noCache('What the cache holds'),
-    delete: noCache('Empty the cache'),
-  },
-  '/cached_images/{id}': { delete: noCache('Remove an image from the cache') },
-  '/queued_images': {
-    get: noCache('What waits to be fetched'),
-    delete: noCache('Forget what waits'),
-  },
-  '/queued_images/{id}': {
-    put: noCache('Fetch an image'),
-    delete: noCache('Fetch an image no more'),
   },
 };

@@ -1,4 +1,5 @@
 import { IMPORT_METHODS, TASK_SORT_KEYS, TASK_STATUSES } from '@glance/common';
+import { CACHE_OPERATIONS } from './cache-operations';
 import {
   BINARY,
   DATA,
@@ -71,7 +72,6 @@ const limitUsage = (description: string) => ({
   ...object({ usage: INTEGER, limit: { ...INTEGER, description: '-1: none' } }, ['usage', 'limit']),
   description,
 });
-const none = (summary: string): Operation => ({ summary, success: {} });
 const uploadHeaders = [
   header(
     'x-openstack-image-size',
@@ -399,15 +399,5 @@ export const V2_OPERATIONS: Operations = {
       refusals: [409],
     },
   },
-  '/cache': {
-    get: none('What the image cache holds: 404 without one'),
-    delete: none('Empty the image cache: 404 without one'),
-  },
-  '/cache/clean': { post: none('Remove what is invalid in the image cache: 404 without one') },
-  '/cache/prune': { post: none('Bring the image cache to its size: 404 without one') },
-  '/cache/{id}': {
-    put: none('Fetch an image into the cache: 404 without one'),
-    delete: none('Remove an image from the cache: 404 without one'),
-  },
-  '/cache/nodes/{id}': { get: none('Nodes that have an image in their cache: 404 without one') },
+  ...CACHE_OPERATIONS,
 };

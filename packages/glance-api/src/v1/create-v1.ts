@@ -1,7 +1,8 @@
 import type { Router } from 'express';
 import { formatsOf, limitOf, listLimitsOf, type ApiParts } from '../api-parts';
+import { managesCache } from '../cache/create-cache';
+import { olderCacheRouter } from '../cache/older-routes';
 import { PropertyAccess, V1_PROPERTY_MANNERS } from '../policy/property-access';
-import { cacheRouter } from './cache-routes';
 import { ImageReads } from './image-reads';
 import { ImagesController } from './images-controller';
 import { MembersController } from './members-controller';
@@ -9,7 +10,7 @@ import { v1Router } from './router';
 
 /** API v1 over the parts of the service. */
 export function createV1(parts: ApiParts): Router {
-  const { config, registry, policy, protections, logger } = parts;
+  const { config, registry, policy, protections, cache, logger } = parts;
   const { DEFAULT: options, transfer, paste_deploy } = config;
   const shared = {
     ...parts,
@@ -34,6 +35,6 @@ export function createV1(parts: ApiParts): Router {
     reads,
     images,
     new MembersController({ registry, policy, memberQuota }),
-    paste_deploy.flavor?.includes('cachemanagement') === true ? cacheRouter(policy) : undefined,
+    managesCache(paste_deploy.flavor) ? olderCacheRouter(policy, cache) : undefined,
   );
 }

@@ -7,7 +7,7 @@ import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
 import { storeCallerOf } from '../auth/store-caller';
 import type { Caller } from '../auth/caller';
-import { openImageData } from '../images/open-image-data';
+import type { ImageDataSource } from '../images/open-image-data';
 import type { PolicyTarget } from '../policy/check';
 import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
@@ -23,6 +23,7 @@ import { parseListQuery, unknownMarker, type ListLimits } from './list-query';
 export interface ImageReadsOptions {
   registry: Registry;
   stores: StoreSet;
+  imageData: ImageDataSource;
   transfers: TransferAdmission;
   policy: Policy;
   properties: PropertyAccess;
@@ -61,7 +62,7 @@ export class ImageReads {
   };
 
   download = async (req: Request, res: Response): Promise<void> => {
-    const { registry, policy, properties, stores, transfers } = this.options;
+    const { registry, policy, properties, stores, imageData, transfers } = this.options;
     const { logger, sendIdleMs, shutdown } = this.options;
     const identity = identityOf(req);
     const image = await findImage(registry, req, (found) => {
@@ -71,7 +72,7 @@ export class ImageReads {
     });
     checkActive(image);
     await transfers.during(identity.projectId, async () => {
-      const data = await openImageData(image, {
+      const data = await imageData.open(image, {
         ...{ stores, logger },
         caller: storeCallerOf(req),
       });

@@ -1,44 +1,110 @@
-import { DomainError } from '@glance/common';
+import { DomainError, invalidRequest, isDomainError, type ImageRecord } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import type { RequestHandler } from 'express';
+import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
+import { cacheEntryView, noCache } from '../cache/cache-view';
+import type { ImageCache } from '../cache/image-cache';
 import type { PolicyAction } from '../policy/default-rules';
 import { imageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
+import { answerEmpty, answerJson } from './answer';
 import { findImage } from './find-image';
+import { imageIdOf } from './image-id';
 
 export interface CacheControllerOptions {
   registry: Registry;
   policy: Policy;
+  /** Undefined where there is none. */
+  cache: ImageCache | undefined;
 }
 
+const CLEAR_TARGET = 'x-image-cache-clear-target';
+
 /**
- * Management of the image cache (api-v2 sheet 10.5), which this release does not have: whoever may
- * manage it is told so.
+ * Management of the image cache of the node that is asked (api-v2 sheet 10.5). Who may not is told
+ * so whether there is a cache or not.
  */
 export class CacheController {
   constructor(private readonly options: CacheControllerOptions) {}
 
-  /** Routes about the cache as a whole, and those that upstream answers before it seeks the image. */
-  readonly of = (action: PolicyAction): RequestHandler => {
-    return (req) => {
-      this.options.policy.enforce(action, identityOf(req));
-      throw noCache();
-    };
+  index = async (req: Request, res: Response): Promise<void> => {
+    const cache = this.cacheFor('cache_list', req);
+    const cached = await cache.cached();
+    answerJson(res, {
+      cached_images: cached.map(cacheEntryView),
+      queued_images: await cache.queued(),
+    });
   };
 
-  /** Routes about one image: it is sought before the policy is asked. */
-  readonly ofImage = (action: PolicyAction): RequestHandler => {
-    return async (req) => {
-      const { registry, policy } = this.options;
-      const caller = identityOf(req);
-      const image = await findImage(registry, req);
-      policy.enforce(action, caller, imageTarget(image, caller));
-      throw noCache();
-    };
+  clear = async (req: Request, res: Response): Promise<void> => {
+    const cache = this.cacheFor('cache_delete', req);
+    const target = (req.get(CLEAR_TARGET) ?? '').toLowerCase();
+    if (target !== '' && target !== 'cache' && target !== 'queue') {
+      throw invalidRequest(`${CLEAR_TARGET} must be cache, queue or empty`);
+    }
+    // The queue first: nothing of it comes into the cache once that is empty.
+    if (target !== 'cache') await cache.unqueueAll();
+    if (target !== 'queue') await cache.evictAll();
+    answerEmpty(res, 204);
   };
-}
 
-function noCache(): DomainError {
-  return new DomainError('not_found', 'Caching via API is not supported at this site.');
+  enqueue = async (req: Request, res: Response): Promise<void> => {
+    const { registry } = this.options;
+    const image = await findImage(registry, req);
+    const cache = this.cacheFor('cache_image', req, image);
+    if (image.status !== 'active') {
+      throw invalidRequest(`Only images with status active can be cached, not ${image.status}`);
+    }
+    await cache.enqueue(image.id);
+    answerEmpty(res, 202);
+  };
+
+  /** Of an image that is deleted, too, as long as it is there. */
+  remove = async (req: Request, res: Response): Promise<void> => {
+    const image = await this.findOrMissing(req);
+    if (!(image instanceof DomainError)) {
+      await this.cacheFor('cache_delete', req, image).forget(image.id);
+    } else {
+      const { cache, policy } = this.options;
+      // Who may not is told what anybody is told of an image that is not there.
+      const isFound =
+        policy.permits('cache_delete', identityOf(req)) && (await cache?.forget(imageIdOf(req)));
+      if (isFound !== true) throw image;
+    }
+    answerEmpty(res, 204);
+  };
+
+  clean = async (req: Request, res: Response): Promise<void> => {
+    await this.cacheFor('cache_clean', req).clean();
+    res.status(200).set('Content-Type', 'text/html; charset=UTF-8').end();
+  };
+
+  prune = async (req: Request, res: Response): Promise<void> => {
+    const { files, bytes } = await this.cacheFor('cache_prune', req).prune();
+    answerJson(res, { total_files_pruned: files, total_bytes_pruned: bytes });
+  };
+
+  /** Each node knows its own cache: upstream's drivers but one answer this, too. */
+  nodes = (req: Request): void => {
+    this.cacheFor('list_cached_nodes', req);
+    throw new DomainError('conflict', 'What other nodes have in their caches is not known here.');
+  };
+
+  /** @throws DomainError `forbidden`; `not_found` where there is no cache. */
+  private cacheFor(action: PolicyAction, req: Request, image?: ImageRecord): ImageCache {
+    const { cache, policy } = this.options;
+    const caller = identityOf(req);
+    policy.enforce(action, caller, image && imageTarget(image, caller));
+    if (!cache) throw noCache();
+    return cache;
+  }
+
+  private async findOrMissing(req: Request): Promise<ImageRecord | DomainError> {
+    try {
+      return await findImage(this.options.registry, req);
+    } catch (error) {
+      if (isDomainError(error, 'image_not_found')) return error;
+      throw error;
+    }
+  }
 }

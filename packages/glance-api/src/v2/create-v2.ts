@@ -1,5 +1,7 @@
 import type { Router } from 'express';
 import { formatsOf, limitOf, listLimitsOf, type ApiParts } from '../api-parts';
+import { managesCache } from '../cache/create-cache';
+import { olderCacheRouter } from '../cache/older-routes';
 import { PropertyAccess, V2_PROPERTY_MANNERS } from '../policy/property-access';
 import { ActionsController } from './actions-controller';
 import { CacheController } from './cache-controller';
@@ -68,7 +70,10 @@ export async function createV2(parts: ApiParts): Promise<Router> {
     }),
     tags: new TagsController({ registry, policy, tagQuota }),
     actions: new ActionsController({ registry, policy }),
-    cache: new CacheController({ registry, policy }),
+    cache: new CacheController({ registry, policy, cache: parts.cache }),
+    olderCache: managesCache(config.paste_deploy.flavor)
+      ? olderCacheRouter(policy, parts.cache)
+      : undefined,
     discovery: new DiscoveryController({ registry, limits, importMethods: parts.imports.methods }),
     imports: new ImportController({
       ...parts,

@@ -13,7 +13,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { requireWriter } from '../auth/require-writer';
 import { encodeHeaderValue } from '../http/header-value';
-import { activeLocations, openImageData } from '../images/open-image-data';
+import { activeLocations, type ImageDataSource } from '../images/open-image-data';
 import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
@@ -35,6 +35,7 @@ import { preferredNames, preferredStores, storeForUpload } from './store-choice'
 export interface DataControllerOptions {
   registry: Registry;
   stores: StoreSet;
+  imageData: ImageDataSource;
   uploader: ImageUploader;
   transfers: TransferAdmission;
   policy: Policy;
@@ -130,10 +131,10 @@ export class DataController {
     range: ByteRange | undefined,
     preferred: readonly string[],
   ): Promise<void> {
-    const { stores, logger, sendIdleMs, shutdown } = this.options;
+    const { stores, imageData, logger, sendIdleMs, shutdown } = this.options;
     const caller = storeCallerOf(req);
     const options = { stores, logger, caller, range, preferredStores: preferred };
-    const data = await openImageData(image, options).catch((error: unknown) => {
+    const data = await imageData.open(image, options).catch((error: unknown) => {
       if (isDomainError(error, 'store_blob_missing')) return undefined;
       throw error;
     });

@@ -23,6 +23,8 @@ export interface V2Controllers {
   tags: TagsController;
   actions: ActionsController;
   cache: CacheController;
+  /** The older routes about it, where they are switched on. */
+  olderCache: Router | undefined;
   discovery: DiscoveryController;
   stores: StoresController;
   /** The documents below `/schemas/`, by name. */
@@ -105,16 +107,16 @@ export function v2Router(controllers: V2Controllers): Router {
   route('/stores/:store/:id', { delete: [withoutBody, stores.removeImage] });
 
   route('/cache', {
-    get: [withoutBody, cache.of('cache_list')],
-    delete: [cache.of('cache_delete')],
+    get: [withoutBody, cache.index],
+    delete: [cache.clear],
   });
-  route('/cache/clean', { post: [cache.of('cache_clean')] });
-  route('/cache/prune', { post: [cache.of('cache_prune')] });
+  route('/cache/clean', { post: [cache.clean] });
+  route('/cache/prune', { post: [cache.prune] });
   route('/cache/:id', {
-    delete: [cache.ofImage('cache_delete')],
-    put: [cache.ofImage('cache_image')],
+    delete: [cache.remove],
+    put: [cache.enqueue],
   });
-  route('/cache/nodes/:id', { get: [withoutBody, cache.of('list_cached_nodes')] });
+  route('/cache/nodes/:id', { get: [withoutBody, cache.nodes] });
   // Its 405 names what upstream's does: forms are our own.
   router.post('/images/:id/file', data.uploadForm);
   route('/images/:id/file', { get: [withoutBody, data.download], put: [data.upload] });
@@ -123,5 +125,6 @@ export function v2Router(controllers: V2Controllers): Router {
     get: [locations.index],
     post: [...withJsonBody, locations.add],
   });
+  if (controllers.olderCache) router.use(controllers.olderCache);
   return router;
 }

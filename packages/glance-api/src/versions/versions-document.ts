@@ -3,14 +3,16 @@ export interface EnabledVersions {
   v2: boolean;
   /** Whether stores have names, which is what some minors of v2 are about. */
   namedStores: boolean;
+  /** Whether there is an image cache, which is what others are about. */
+  cache: boolean;
 }
 
-/** Minors of v2 whose every part works, in upstream's order without a cache (api-v2 sheet §12). */
-function v2Minors({ namedStores }: EnabledVersions): readonly number[] {
-  return [15, ...(namedStores ? [13, 12, 11, 10, 9, 8] : [9]), 17, 7, 6, 5, 4, 3, 2, 1, 0];
+/** Minors of v2 whose every part works, in upstream's order (api-v2 sheet §12). */
+function v2Minors({ namedStores, cache }: EnabledVersions): readonly number[] {
+  const ofStores = namedStores ? [13, 12, 11, 10, 9, 8] : [9];
+  const first = cache ? [18, 17, 16, 15, 14, ...ofStores] : [15, ...ofStores, 17];
+  return [...first, 7, 6, 5, 4, 3, 2, 1, 0];
 }
-
-const CURRENT_V2_MINOR = 17;
 
 /** The versions that work (api-v1 sheet §1, api-v2 sheet §12). */
 export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unknown {
@@ -22,8 +24,8 @@ export function versionsDocument(baseUrl: string, enabled: EnabledVersions): unk
   return {
     versions: [
       ...(enabled.v2
-        ? v2Minors(enabled).map((minor) =>
-            entry(`v2.${minor}`, minor === CURRENT_V2_MINOR ? 'CURRENT' : 'SUPPORTED', '/v2/'),
+        ? v2Minors(enabled).map((minor, _, minors) =>
+            entry(`v2.${minor}`, minor === Math.max(...minors) ? 'CURRENT' : 'SUPPORTED', '/v2/'),
           )
         : []),
       ...(enabled.v1
