@@ -19,6 +19,7 @@ export * from './logger';
 export * from './process/log-node-warnings';
 export * from './process/manage-invocation';
 export * from './process/repeated-task';
+export * from './process/run-operator-program';
 export * from './process/run-http-program';
 export * from './process/run-service';
 export * from './process/reload';

@@ -1,4 +1,4 @@
+import { runOperatorProgram } from '@glance/service-kit';
 import { runGlanceManage } from '..';
-import { runProcess } from './run-process';
 
-runProcess(runGlanceManage);
+runOperatorProgram(runGlanceManage);

@@ -1,5 +1,5 @@
 import { runScrubber } from '@glance/glance-api';
-import { runProcess } from './run-process';
+import { runOperatorProgram } from '@glance/service-kit';
 
 const stopping = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -7,4 +7,4 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => stopping.abort());
 }
 
-runProcess((invocation) => runScrubber(invocation, stopping.signal));
+runOperatorProgram((invocation) => runScrubber(invocation, stopping.signal));

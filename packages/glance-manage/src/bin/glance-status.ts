@@ -1,4 +1,4 @@
 import { runStatus } from '@glance/glance-api';
-import { runProcess } from './run-process';
+import { runOperatorProgram } from '@glance/service-kit';
 
-runProcess(runStatus);
+runOperatorProgram(runStatus);
