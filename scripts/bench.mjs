@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { startDatabase } from './bench/deployment.mjs';
 import { printTable, writeJson } from './bench/report.mjs';
 import { Resources } from './bench/resources.mjs';
+import { measureCache } from './bench/rows/cache.mjs';
 import { measureDownload } from './bench/rows/download.mjs';
 import { measureLists } from './bench/rows/lists.mjs';
 import { measureMemory } from './bench/rows/memory.mjs';
@@ -18,6 +19,7 @@ const ROWS = {
   start: measureStart,
   upload: measureUpload,
   download: measureDownload,
+  cache: measureCache,
   stores: measureStores,
   memory: measureMemory,
   rates: measureRates,

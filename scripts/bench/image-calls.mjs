@@ -78,6 +78,13 @@ export async function removeImage(url, version, id) {
   await answer.body?.cancel();
 }
 
+/** @returns the ids of the images in the cache of an api. */
+export async function cachedImages(url) {
+  const answer = await fetch(`${url}/v2/cache`, { headers: ADMIN });
+  if (!answer.ok) throw new Error(`Listing the cache: ${await answer.text()}`);
+  return (await answer.json()).cached_images.map(({ image_id: id }) => id);
+}
+
 /** The program task of downloading an image by v1. */
 export function v1Download(port, id, bytes) {
   return { port, path: `/v1/images/${id}`, headers: ADMIN, bytes };

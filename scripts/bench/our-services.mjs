@@ -45,7 +45,17 @@ export class OurServices {
       untilReady(registry, `http://127.0.0.1:${registryPort}/readyz`),
       untilReady(api, `${url}/readyz`),
     ]);
-    return { api, registry, url, apiPort };
+    return { api, registry, url, apiPort, registryPort };
+  }
+
+  /** Starts one more api, with a flavor and further lines of [DEFAULT], and waits until it is ready. */
+  async startApi(resources, { registryPort, flavor, options }) {
+    const [apiPort] = await freePorts(1);
+    this.#write('more-api.conf', this.#apiConf(apiPort, registryPort, { flavor, options }));
+    const api = this.#startService(resources, API, 'more-api');
+    const url = `http://127.0.0.1:${apiPort}`;
+    await untilReady(api, `${url}/readyz`);
+    return { api, url, apiPort };
   }
 
   #startService(resources, program, name) {
@@ -71,15 +81,16 @@ key = ${this.serviceKey}
 `;
   }
 
-  #apiConf(port, registryPort) {
+  #apiConf(port, registryPort, { flavor = 'trusted-auth', options = [] } = {}) {
     return `[DEFAULT]
+${options.join('\n')}
 bind_host = 127.0.0.1
 bind_port = ${port}
 registry_port = ${registryPort}
 workers = ${this.workers}
 shutdown_delay = 0
 [paste_deploy]
-flavor = trusted-auth
+flavor = ${flavor}
 [glance_store]
 filesystem_store_datadir = ${this.imageDirectory}
 [service_auth]
