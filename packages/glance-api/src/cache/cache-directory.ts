@@ -4,6 +4,8 @@ import path from 'node:path';
 import { isCanonicalUuid } from '@glance/common';
 
 const WRITABLE_BY_ALL = 0o002;
+/** What the file store and the staging area make in their directories. */
+const STORE_MARKS = ['.part', '.staging-area'];
 
 /**
  * The layout of a cache (lifecycle sheet §4.2), which processes of one node share: finished data
@@ -31,6 +33,7 @@ export class CacheDirectory {
       await mkdir(directory.root, { recursive: true, mode: 0o700 });
       const { dev, mode } = await stat(directory.root);
       refuseWritableByAll(directory.root, mode);
+      await refuseStore(directory.root);
       for (const below of directory.folders) await prepareFolder(below, dev);
       return directory;
     } catch (error) {
@@ -104,6 +107,15 @@ async function prepareFolder(folder: string, device: number): Promise<void> {
   }
   if (dev !== device) throw new Error(`${folder} is on another file system`);
   refuseWritableByAll(folder, mode);
+}
+
+/** Files there that have the names of images would be taken for the cache's own, and removed. */
+async function refuseStore(root: string): Promise<void> {
+  for (const name of STORE_MARKS) {
+    if (await ifThere(lstat(path.join(root, name)))) {
+      throw new Error('it is the directory of a store');
+    }
+  }
 }
 
 /** Data that is on its way or trusted would be anybody's (security sheet §5). */

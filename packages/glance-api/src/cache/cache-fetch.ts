@@ -13,6 +13,8 @@ import { GrowingFile } from './growing-file';
 export interface FetchParts {
   entries: CacheEntries;
   hashPool: HashPool;
+  /** Milliseconds without a byte after which a fetch is given up. */
+  idleMs: number;
   /** When it is in the cache. */
   onCached(imageId: string): Promise<void>;
 }
@@ -26,7 +28,7 @@ export interface FetchSource {
   ending: AbortController;
 }
 
-/** For one image as a whole: who reads from a store that hangs has a limit of its own. */
+/** For one image as a whole. */
 const TIMEOUT_MS = 24 * 3600 * 1000;
 
 /**
@@ -38,6 +40,8 @@ const TIMEOUT_MS = 24 * 3600 * 1000;
 export class CacheFetch {
   /** Never rejects; the error that kept the image from the cache, undefined when it is there. */
   readonly ended: Promise<Error | undefined>;
+  /** Nobody can follow it any more. */
+  isGivenUp = false;
   private readonly growing: GrowingFile;
   private readonly source: UploadSource;
 
@@ -64,16 +68,18 @@ export class CacheFetch {
   }
 
   /**
-   * The data as it comes.
+   * The data as it comes; undefined when the fetch has ended.
    * @throws DomainError `store_blob_corrupt` in the place of its last bytes when it has not the hash
    * of the image; anything else when it cannot be had here: the store may still have it.
    */
-  follow(): BlobStream {
+  follow(): BlobStream | undefined {
     return this.growing.read();
   }
 
-  /** Gives up. Who follows gets the error. */
+  /** Gives up. Who follows gets the error at once, whatever hangs. */
   abort(error: Error): void {
+    this.isGivenUp = true;
+    this.growing.fail(error);
     this.of.ending.abort(error);
     this.source.abort(error);
   }
@@ -95,12 +101,22 @@ export class CacheFetch {
   }
 
   private async copy(): Promise<void> {
+    const { idleMs } = this.parts;
+    const idle = setTimeout(() => {
+      const text = `A fetch into the image cache came no further for ${idleMs / 1000} s`;
+      this.abort(new DomainError('store_unavailable', text));
+    }, idleMs);
     let position = 0;
-    for await (const chunk of this.source) {
-      this.growing.publish(position);
-      await writeAll(this.growing.file, chunk, position);
-      position += chunk.length;
-      failPoint('C1');
+    try {
+      for await (const chunk of this.source) {
+        this.growing.publish(position);
+        await writeAll(this.growing.file, chunk, position);
+        position += chunk.length;
+        idle.refresh();
+        failPoint('C1');
+      }
+    } finally {
+      clearTimeout(idle);
     }
     this.growing.publish(position);
   }

@@ -3,7 +3,7 @@ import type { Logger } from '@glance/service-kit';
 import type { ImageData } from '../images/open-image-data';
 import { CacheFetch, type FetchParts } from './cache-fetch';
 import type { VerifiableData } from './cache-record';
-import type { CacheSpace } from './cache-space';
+import type { CacheAttempt, CacheSpace } from './cache-space';
 
 interface FetchesOptions extends FetchParts {
   space: CacheSpace;
@@ -30,7 +30,7 @@ export class CacheFetches {
   /**
    * The fetch of this data: the one that runs, or one that begins.
    * @param open reads the data from a store. When it fails so does this, for whoever began it.
-   * @returns undefined when it is not to be cached, or cannot: then the data is in the store only.
+   * @returns undefined when it is not to be cached, or cannot, or has just come into the cache.
    */
   async join(
     image: ImageRecord,
@@ -39,8 +39,11 @@ export class CacheFetches {
   ): Promise<CacheFetch | undefined> {
     const key = [image.id, wanted.sizeBytes, wanted.hash?.value ?? wanted.checksum].join(' ');
     const running = this.beginning.get(key);
-    // What kept another from beginning, such as the end of its token, may be no matter here.
-    if (running) return await running.catch(() => undefined);
+    if (running) {
+      // What kept another from beginning, such as the end of its token, may be no matter here.
+      const fetch = await running.catch(() => undefined);
+      return fetch?.isGivenUp === true ? undefined : fetch;
+    }
     if (this.isClosed || this.beginning.size >= MOST_FETCHES) return undefined;
     const begun = this.begin(image, wanted, open);
     this.beginning.set(key, begun);
@@ -65,8 +68,13 @@ export class CacheFetches {
     wanted: VerifiableData,
     open: OpenData,
   ): Promise<CacheFetch | undefined> {
-    const { space, logger } = this.options;
-    const attempt = await space.take(image.id, wanted.sizeBytes).catch((error: unknown) => {
+    const { entries, space, logger } = this.options;
+    const take = async (): Promise<CacheAttempt | undefined> => {
+      // A fetch may have ended since the caller looked.
+      if (await entries.has(image.id, wanted)) return undefined;
+      return await space.take(image.id, wanted.sizeBytes);
+    };
+    const attempt = await take().catch((error: unknown) => {
       logger.warn('The image cache cannot be written; downloads come from the store', {
         image: image.id,
         error: describeError(error),

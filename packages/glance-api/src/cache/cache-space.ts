@@ -69,7 +69,11 @@ export class CacheSpace {
     };
     try {
       await file.truncate(sizeBytes);
-      return { path: attempt, file, discard };
+      // Two that began in one moment see each other here: neither goes on.
+      if (!(await this.attempts(imageId, attempt)).isFetching)
+        return { path: attempt, file, discard };
+      await discard();
+      return undefined;
     } catch (error) {
       await discard();
       throw error;
@@ -95,10 +99,12 @@ export class CacheSpace {
     return pruned;
   }
 
-  private async attempts(imageId: string): Promise<Attempts> {
+  /** @param own path of the attempt that does not count. */
+  private async attempts(imageId: string, own?: string): Promise<Attempts> {
     const found: Attempts = { bytes: 0, isFetching: false };
     for (const name of await readdir(this.directory.incomplete)) {
-      const stat = await ifThere(lstat(path.join(this.directory.incomplete, name)));
+      const attempt = path.join(this.directory.incomplete, name);
+      const stat = attempt === own ? undefined : await ifThere(lstat(attempt));
       if (!stat) continue;
       found.bytes += stat.size;
       if (name.startsWith(imageId) && Date.now() - stat.mtimeMs < ALIVE_MS) found.isFetching = true;

@@ -144,6 +144,19 @@ describe('a download on a node with a cache', () => {
     expect(api.reads).toBe(2);
   });
 
+  it('goes on from the store when no more comes by the fetch that it follows', async () => {
+    await api.restart('--transfer-idle-timeout=1');
+    const id = await api.upload(DATA);
+    const release = api.closeGate();
+    const downloads = [api.download(id), api.download(id)];
+    for (const data of await Promise.all(downloads)) expectSame(data, DATA);
+    expect(api.reads).toBe(3);
+    release();
+    await api.holds();
+    expectSame(await api.download(id), DATA);
+    await api.holds(id);
+  });
+
   it('breaks off before its last bytes when the store has other data than is recorded', async () => {
     const id = await api.upload(DATA);
     api.server.registry.overwrite(id, { hashValue: '0'.repeat(128) });

@@ -30,27 +30,43 @@ export class CachedData implements ImageDataSource {
   async open(image: ImageRecord, options: OpenOptions): Promise<ImageData> {
     const wanted = verifiableData(image);
     if (!wanted) return await openImageData(image, options);
-    const { range } = options;
-    const whole = { offset: 0, length: wanted.sizeBytes };
-    const hit = await this.openHit(image, wanted, range ?? whole);
-    if (hit) {
+    const range = options.range ?? { offset: 0, length: wanted.sizeBytes };
+    const cached = async (): Promise<ImageData | undefined> => {
+      const hit = await this.openHit(image, wanted, range);
       const broken = async (): Promise<void> => {
         await this.parts.entries.remove(image.id).catch(() => undefined);
       };
-      const chunks = this.orFromStore(hit, broken, range ?? whole, image, options);
-      return { sizeBytes: (range ?? whole).length, chunks };
-    }
-    if (range) return await openImageData(image, options);
+      return hit && this.dataOf(hit, broken, range, image, options);
+    };
+    const hit = await cached();
+    if (hit) return hit;
+    if (options.range) return await openImageData(image, options);
     const fetch = await this.parts.fetches.join(image, wanted, (signal) =>
       openImageData(image, { ...options, signal }),
     );
-    if (!fetch) return await openImageData(image, options);
+    const following = fetch?.follow();
+    // It may have come into the cache since.
+    if (!following) return (await cached()) ?? (await openImageData(image, options));
     // What the store has is wrong, whichever way it is read.
     const broken = (error: unknown): void => {
       if (isDomainError(error, 'store_blob_corrupt')) throw error;
     };
-    const chunks = this.orFromStore(fetch.follow(), broken, whole, image, options);
-    return { sizeBytes: wanted.sizeBytes, chunks };
+    return this.dataOf(following, broken, range, image, options);
+  }
+
+  /**
+   * Local data, whose end with an error is followed by the rest from the store.
+   * @param broken is told that error; throws when there is no use in the store.
+   */
+  private dataOf(
+    local: ByteSource,
+    broken: (error: unknown) => Promise<void> | void,
+    range: ByteRange,
+    image: ImageRecord,
+    options: OpenOptions,
+  ): ImageData {
+    const chunks = this.orFromStore(local, broken, range, image, options);
+    return { sizeBytes: range.length, chunks };
   }
 
   private async openHit(
@@ -71,10 +87,6 @@ export class CachedData implements ImageDataSource {
     }
   }
 
-  /**
-   * Goes on in the store where the local data ends with an error.
-   * @param broken is told that; throws when there is no use in it.
-   */
   private async *orFromStore(
     local: ByteSource,
     broken: (error: unknown) => Promise<void> | void,

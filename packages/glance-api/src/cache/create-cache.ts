@@ -2,11 +2,14 @@ import { RepeatedTask } from '@glance/service-kit';
 import type { ApiConfig } from '../config';
 import { ImageCache, type ImageCacheOptions } from './image-cache';
 
-type Environment = Omit<ImageCacheOptions, 'directory' | 'maxBytes' | 'stallSeconds'>;
+type Environment = Omit<
+  ImageCacheOptions,
+  'directory' | 'maxBytes' | 'stallSeconds' | 'fetchIdleMs'
+>;
 
 /** @returns undefined without a directory. @throws Error that names the option at fault. */
 export async function createCache(
-  { DEFAULT: options, paste_deploy }: ApiConfig,
+  { DEFAULT: options, paste_deploy, transfer }: ApiConfig,
   environment: Environment,
 ): Promise<ImageCache | undefined> {
   const { image_cache_dir: directory } = options;
@@ -23,6 +26,8 @@ export async function createCache(
     directory,
     maxBytes: options.image_cache_max_size,
     stallSeconds: options.image_cache_stall_time,
+    // Before the clients that follow it are given up for taking no data.
+    fetchIdleMs: transfer.idle_timeout * 500,
   });
 }
 

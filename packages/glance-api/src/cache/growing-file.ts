@@ -39,8 +39,9 @@ export class GrowingFile {
     if (this.holders === 0) await this.file.close();
   }
 
-  /** All of the data, as it comes. */
-  read(): BlobStream {
+  /** All of the data, as it comes; undefined when the file is closed already. */
+  read(): BlobStream | undefined {
+    if (this.holders === 0) return undefined;
     const ending = new AbortController();
     let isOpen = true;
     this.holders += 1;

@@ -20,6 +20,8 @@ export interface ImageCacheOptions {
   registry: Registry;
   stores: StoreSet;
   hashPool: HashPool;
+  /** Milliseconds without a byte after which a fetch is given up; downloads go on from the store. */
+  fetchIdleMs: number;
   logger: Logger;
 }
 
@@ -53,6 +55,7 @@ export class ImageCache {
     const cleaner = new CacheCleaner(directory, entries, options.stallSeconds);
     const fetches = new CacheFetches({
       ...options,
+      idleMs: options.fetchIdleMs,
       entries,
       space,
       onCached: async (imageId) => {

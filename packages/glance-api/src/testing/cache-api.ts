@@ -25,7 +25,9 @@ export class CacheApi {
     this.driver.get = async (...args) => {
       this.reads += 1;
       const opened = await get(...args);
-      return { ...opened, stream: this.gated(opened.stream) };
+      const stream = this.gated(opened.stream);
+      this.gate = Promise.resolve();
+      return { ...opened, stream };
     };
   }
 
@@ -90,11 +92,11 @@ export class CacheApi {
     return (await this.state()).cached_images.map((each) => each['image_id']);
   }
 
-  /** Lets the store give no byte. @returns what lets it go on. */
+  /** Lets the store give no byte of the next download. @returns what lets it go on. */
   closeGate(): () => void {
     let release = (): void => undefined;
     this.gate = new Promise((resolve) => (release = resolve));
-    return release;
+    return () => release();
   }
 
   /** Waits until so many downloads have been begun by the store. */
@@ -148,9 +150,10 @@ export class CacheApi {
   }
 
   private gated(stream: BlobStream): BlobStream {
+    const { gate } = this;
     return {
       next: async () => {
-        await this.gate;
+        await gate;
         return await stream.next();
       },
       return: () => stream.return(),

@@ -48,6 +48,7 @@ export class CacheNode {
       ...{ registry, directory, stores, hashPool, logger },
       maxBytes: 1024 ** 3,
       stallSeconds: 86_400,
+      fetchIdleMs: 30_000,
     });
     this.closing.push(async () => {
       await cache.close();
