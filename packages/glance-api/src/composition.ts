@@ -229,11 +229,12 @@ export async function createApi(
     v1: createV1(parts),
     v2: await createV2(parts),
   });
-  const { importer, staging, workArea: work } = imports;
+  const { importer, staging, exports, workArea: work } = imports;
   const sweepers = createSweepers(config, {
     registry,
     stores,
     staging,
+    exports,
     work,
     logger: logger.child('sweep'),
   });
@@ -279,7 +280,7 @@ export async function createApi(
       await Promise.all(background.map((task) => task.close()));
       await caching;
       await Promise.all([copier.close(), hasher.close(), importer.close()]);
-      await staging.close();
+      await Promise.all([staging.close(), exports?.close()]);
       await hashPool.close();
       authentication.close();
       limits.close();

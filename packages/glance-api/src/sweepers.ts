@@ -22,6 +22,8 @@ interface SweeperParts {
   staging?: StagingArea;
   /** Of this node; none where nothing is imported. */
   work?: WorkArea;
+  /** Where exports go; undefined where there are none. */
+  exports?: StagingArea | undefined;
   logger: Logger;
 }
 

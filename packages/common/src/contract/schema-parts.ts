@@ -1,7 +1,8 @@
 import Joi from 'joi';
 import { DomainError } from '../errors';
 import { MAX_INT32 } from '../image';
-import { hasFourByteCharacter, isCanonicalUuid } from '../text';
+import type { ProjectLimits } from '../project-limits';
+import { hasFourByteCharacter, isCanonicalUuid, isPrototypeName } from '../text';
 
 /** Text that fits the 3-byte utf8 tables (schema sheet §1). */
 export function text(maxLength: number): Joi.StringSchema {
@@ -30,6 +31,31 @@ export const wireTime = Joi.string().pattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{
 export const int32 = Joi.number().integer().min(0).max(MAX_INT32);
 /** The most of something; null for no limit. */
 export const quota = Joi.number().integer().min(0).allow(null);
+
+/** TEXT columns hold 65,535 bytes; three bytes a character at the most. */
+const propertyValue = text(65_535).custom((value: string, helpers) =>
+  Buffer.byteLength(value) > 65_535
+    ? helpers.message({ custom: '{{#label}} is longer than 65535 bytes' })
+    : value,
+);
+const propertyName = text(255)
+  .invalid('')
+  .custom((value: string, helpers) =>
+    isPrototypeName(value)
+      ? helpers.message({ custom: `Property name '${value}' is not allowed` })
+      : value,
+  );
+export const imageProperty = Joi.array().ordered(
+  propertyName.required(),
+  propertyValue.allow(null).required(),
+);
+
+export const projectLimits = Joi.object<ProjectLimits>({
+  imageSizeTotalBytes: bytes.allow(null),
+  imageStageTotalBytes: bytes.allow(null),
+  imageCountTotal: quota,
+  imageCountUploading: quota,
+});
 
 /**
  * Checks a decoded body against a contract schema. Values are taken as they are (no conversion).

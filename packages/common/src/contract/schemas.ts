@@ -5,7 +5,8 @@ import { MAX_INT32, VISIBILITIES } from '../image';
 import { IMAGE_STATUSES } from '../image-status';
 import type { ProjectLimits } from '../project-limits';
 import { isCanonicalUuid, isPrototypeName } from '../text';
-import { bytes, int32, quota, text, uuid } from './schema-parts';
+import { bytes, imageProperty, int32, projectLimits, quota, text, uuid } from './schema-parts';
+import { beginImportSchema } from './task-schemas';
 import type {
   AbandonUpload,
   BeginDeletion,
@@ -32,24 +33,6 @@ import type {
 
 const status = Joi.string().valid(...IMAGE_STATUSES);
 
-/** TEXT columns hold 65,535 bytes; three bytes a character at the most. */
-const propertyValue = text(65_535).custom((value: string, helpers) =>
-  Buffer.byteLength(value) > 65_535
-    ? helpers.message({ custom: '{{#label}} is longer than 65535 bytes' })
-    : value,
-);
-const propertyName = text(255)
-  .invalid('')
-  .custom((value: string, helpers) =>
-    isPrototypeName(value)
-      ? helpers.message({ custom: `Property name '${value}' is not allowed` })
-      : value,
-  );
-export const imageProperty = Joi.array().ordered(
-  propertyName.required(),
-  propertyValue.allow(null).required(),
-);
-
 const imageFields = {
   name: text(255).allow(null),
   visibility: Joi.string().valid(...VISIBILITIES),
@@ -64,13 +47,6 @@ const imageFields = {
   protected: Joi.boolean(),
   hidden: Joi.boolean(),
 };
-
-export const projectLimits = Joi.object<ProjectLimits>({
-  imageSizeTotalBytes: bytes.allow(null),
-  imageStageTotalBytes: bytes.allow(null),
-  imageCountTotal: quota,
-  imageCountUploading: quota,
-});
 
 export const beginUploadSchema = Joi.object<BeginUpload>({
   uploadId: uuid.required(),
@@ -118,11 +94,12 @@ export const createImageSchema = Joi.object<CreateImageRequest>({
     tags: Joi.array().items(text(255)),
   }).required(),
   upload: beginUploadSchema,
+  import: beginImportSchema,
   limits: projectLimits,
   location: externalLocation,
   copyFrom,
   register: registerLocation,
-}).oxor('upload', 'location', 'copyFrom', 'register');
+}).oxor('upload', 'import', 'location', 'copyFrom', 'register');
 
 export const uploadHeartbeatSchema = Joi.object<UploadHeartbeat>({
   bytesReceived: bytes.required(),

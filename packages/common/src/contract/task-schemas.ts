@@ -1,10 +1,10 @@
 import Joi from 'joi';
-import { bytes, text, uuid } from './schema-parts';
-import { imageProperty, projectLimits } from './schemas';
+import { bytes, imageProperty, projectLimits, text, uuid } from './schema-parts';
 import {
-  IMPORT_METHODS,
   TASK_SORT_KEYS,
   TASK_STATUSES,
+  TASK_TYPES,
+  TRANSFER_METHODS,
   type BeginImport,
   type ClaimImport,
   type CommitStaging,
@@ -32,16 +32,23 @@ export const beginImportSchema = Joi.object<BeginImport>({
   input: Joi.object().unknown(true).required(),
   timeToLiveHours: Joi.number().integer().min(0).max(LONGEST_TIME_TO_LIVE_HOURS).required(),
   method: Joi.string()
-    .valid(...IMPORT_METHODS)
+    .valid(...TRANSFER_METHODS)
     .required(),
   sourceUrl: Joi.when('method', {
     is: 'web-download',
     then: text(16_384).invalid('').required(),
     otherwise: Joi.forbidden(),
   }),
+  taskType: Joi.string().valid(...TASK_TYPES),
+  sourceImageId: Joi.when('method', {
+    is: 'clone',
+    then: uuid.required(),
+    otherwise: Joi.forbidden(),
+  }),
+  deletesImage: Joi.boolean(),
   certificate: text(65_536).invalid(''),
   heldBy: Joi.when('method', {
-    is: 'glance-download',
+    is: Joi.valid('glance-download', 'export'),
     then: Joi.object({ id: uuid.required(), node: text(255).required() }).required(),
     otherwise: Joi.forbidden(),
   }),
@@ -55,7 +62,7 @@ export const beginImportSchema = Joi.object<BeginImport>({
 export const claimImportSchema = Joi.object<ClaimImport>({
   imageId: uuid,
   stagingAreaId: uuid.allow(null).required(),
-  holderId: uuid,
+  holderIds: Joi.array().items(uuid).max(10),
   uploadId: uuid.required(),
   node: text(255).required(),
   storageQuotaBytes: bytes.allow(null).required(),

@@ -58,6 +58,17 @@ export const IMPORT_METHODS = [
 /** Where the data of an import comes from: what was staged, a URL, the image's own data, or the same service elsewhere. */
 export type ImportMethod = (typeof IMPORT_METHODS)[number];
 
+/** Types of tasks that administrators make (tasks sheet §3); what imports by users are is not among them. */
+export const TASK_TYPES = ['import', 'export', 'clone'] as const;
+export type TaskType = (typeof TASK_TYPES)[number];
+
+/**
+ * Beside the methods of users: `clone` takes the data of another image, and `export` leaves the
+ * image as it is and writes its data to an area of the process that takes it.
+ */
+export const TRANSFER_METHODS = [...IMPORT_METHODS, 'clone', 'export'] as const;
+export type TransferMethod = (typeof TRANSFER_METHODS)[number];
+
 /** Promises an import: task, lock and status in one transaction (reliability sheet §4, I1). */
 export interface BeginImport {
   /** Canonical UUID of the task. */
@@ -70,12 +81,18 @@ export interface BeginImport {
   input: Record<string, unknown>;
   /** For how long the task is kept once it has ended. */
   timeToLiveHours: number;
-  method: ImportMethod;
+  method: TransferMethod;
+  /** What the task is called; `api_image_import` unless set. */
+  taskType?: TaskType;
+  /** Of `clone`: whose data it takes. */
+  sourceImageId?: string;
+  /** An image that was made for this is deleted when it comes to nothing. */
+  deletesImage?: boolean;
   /** Of `web-download`. It may carry credentials: kept only until the import has ended. */
   sourceUrl?: string;
   /** As PEM: that of the signature which the data must have. */
   certificate?: string;
-  /** Of `glance-download`: the process that alone can go on, for it has the caller's token. */
+  /** Of `glance-download` and `export`: what alone can go on, a process with the caller's token, or those that have the area. */
   heldBy?: { id: string; node: string };
   /** The stores to fill, in this order; at least one. */
   storeIds: string[];
@@ -95,8 +112,8 @@ export interface ClaimImport {
   imageId?: string;
   /** The staging area that the claimer reads; null for none. */
   stagingAreaId: string | null;
-  /** The claimer, when it holds something that imports need. */
-  holderId?: string;
+  /** What the claimer has beside that imports need. */
+  holderIds?: string[];
   /** As in BeginUpload. */
   uploadId: string;
   node: string;
@@ -123,7 +140,9 @@ export interface ClaimedImport {
   lease: UploadLease;
   storeId: string;
   /** Once one store has been filled the others are filled from it, whatever the method. */
-  source: 'staged' | 'url' | 'image' | 'held';
+  source: 'staged' | 'url' | 'image' | 'held' | 'clone';
+  /** Whose data it is, when the source is `clone`. */
+  sourceImageId: string | null;
   /** The data to read, when the source is `staged`. */
   staged: StagedData | null;
   /** As in BeginImport. */

@@ -1,3 +1,4 @@
+import type { BeginImport } from './task-types';
 import type { DataPlace } from '../data-place';
 import type { ErrorCode, ErrorDetails } from '../errors';
 import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
@@ -103,6 +104,8 @@ export interface CreateImageRequest extends ExternalData {
   image: NewImage;
   /** Claims the new image for an upload in the same transaction: it starts as `saving`. */
   upload?: BeginUpload;
+  /** Accepts an import of the new image in the same transaction: it starts as `importing`. */
+  import?: BeginImport;
   /** Of the owner, for the image and for external data; those for an upload are in `upload`. */
   limits?: ProjectLimits;
 }

@@ -15,6 +15,8 @@ export interface SweeperOptions {
   staging?: StagingArea;
   /** Of this node; none where nothing is imported. */
   work?: WorkArea;
+  /** Where exports go; undefined where there are none. */
+  exports?: StagingArea | undefined;
   logger: Logger;
 }
 
@@ -42,10 +44,11 @@ export class UnfinishedSweeper {
    * @returns how many were removed.
    */
   async sweepStaging(): Promise<number> {
-    const { staging, work } = this.options;
+    const { staging, exports, work } = this.options;
     const area = await staging?.openIfThere().catch(() => undefined);
     let removed = 0;
-    for (const store of [area?.store, work]) {
+    const exportArea = await exports?.openIfThere().catch(() => undefined);
+    for (const store of [area?.store, exportArea?.store, work]) {
       if (store !== undefined) removed += await this.sweepStore(store);
     }
     return removed;

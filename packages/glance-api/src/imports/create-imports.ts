@@ -22,6 +22,8 @@ export interface ImportParts {
   methods: readonly string[];
   staging: StagingArea;
   workArea: WorkArea;
+  /** Where exports go; undefined where there are none. */
+  exports: StagingArea | undefined;
   importer: ImageImporter;
   filter: ImportFilter;
   injection: MetadataInjection;
@@ -30,7 +32,14 @@ export interface ImportParts {
 
 type Environment = Omit<
   ImporterOptions,
-  'staging' | 'preparation' | 'remotes' | 'web' | 'concurrency' | 'maxAttempts' | 'timeoutMs'
+  | 'staging'
+  | 'preparation'
+  | 'remotes'
+  | 'exports'
+  | 'web'
+  | 'concurrency'
+  | 'maxAttempts'
+  | 'timeoutMs'
 > & {
   formatRules: Omit<FormatRules, 'warn'>;
   imageSizeCapBytes: number;
@@ -44,6 +53,11 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
   const filter = new ImportFilter(config.import_filtering_opts);
   const { inject, ignore_user_roles: ignoredRoles } = config.inject_metadata_properties;
   const staging = createStagingArea(config, stores.areNamed, warn);
+  const { export_dir: exportDirectory } = config.task;
+  const exports =
+    exportDirectory === undefined
+      ? undefined
+      : new StagingArea(exportDirectory, '[task] export_dir', warn, 'exports');
   const workArea = createWorkArea(config, stores.areNamed, warn);
   const remotes = new RemoteImages({
     web: webOptions(config),
@@ -63,6 +77,7 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
     methods: enabledMethods(config.DEFAULT.enabled_import_methods, warn),
     staging,
     workArea,
+    exports,
     filter,
     remotes,
     injection: new MetadataInjection({
@@ -74,6 +89,7 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
       ...environment,
       staging,
       remotes,
+      exports,
       preparation: new DataPreparation({
         unpacks: plugins.includes('image_decompression'),
         convertsTo: plugins.includes('image_conversion') ? outputFormat(config) : undefined,

@@ -6,6 +6,7 @@ import {
   isDomainError,
   type AbandonUpload,
   type ClaimedImport,
+  type ImageRecord,
   type LearnedFacts,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
@@ -27,6 +28,8 @@ export interface ImporterOptions {
   stores: StoreSet;
   staging: StagingArea;
   remotes: RemoteImages;
+  /** Where exports go; undefined where there are none. */
+  exports: StagingArea | undefined;
   /** What plugins make of the data. */
   preparation: DataPreparation;
   /** Reads the URLs of web-download. */
@@ -56,13 +59,19 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   protected async claim(imageId: string | undefined, context: CallContext) {
-    const { registry, node, storageQuotaBytes, maxAttempts, staging, remotes } = this.options;
+    const { registry, node, storageQuotaBytes, maxAttempts, staging, exports, remotes } =
+      this.options;
     const area = await staging.openIfThere().catch(() => undefined);
+    const exportArea = await exports?.openIfThere().catch(() => undefined);
+    const holderIds = [
+      ...(remotes.isHolding ? [remotes.id] : []),
+      ...(exportArea ? [exportArea.id] : []),
+    ];
     return await registry.claimImport(
       {
         ...(imageId === undefined ? {} : { imageId }),
         stagingAreaId: area?.id ?? null,
-        ...(remotes.isHolding ? { holderId: remotes.id } : {}),
+        ...(holderIds.length === 0 ? {} : { holderIds }),
         uploadId: randomUUID(),
         node,
         storageQuotaBytes,
@@ -78,8 +87,10 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   protected async carryOut(claimed: ClaimedImport, context: CallContext): Promise<void> {
-    const { logger, uploader, stores, limits, preparation, remotes, timeoutMs } = this.options;
+    const { logger, uploader, stores, limits, preparation, remotes, exports, timeoutMs } =
+      this.options;
     const { image, lease, storeId, source, staged, certificate, task, attempt } = claimed;
+    const isExport = task.type === 'export';
     const about = {
       image: image.id,
       task: task.id,
@@ -93,12 +104,14 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
         : staged && !preparation.concerns(image)
           ? { sizeBytes: staged.sizeBytes, md5: staged.checksum, hash: staged.hash }
           : { sizeBytes: undefined, md5: undefined };
+    const exportStore = isExport ? (await exports?.open())?.store : undefined;
     let learned: LearnedFacts | undefined;
     const open = async (signal: AbortSignal): Promise<{ stream: BlobStream }> => {
       const opened = await this.open(claimed, context, signal);
       learned = opened.learned;
       const found = { ...image, ...learned };
-      if (source === 'image' || !preparation.concerns(found)) return opened;
+      const isOwnData = source === 'image' || source === 'clone';
+      if (isOwnData || !preparation.concerns(found)) return opened;
       const name = { imageId: image.id, uploadId: lease.uploadId };
       const data = opened.stream;
       const prepared = await preparation.prepare(name, found, data, staged ?? undefined, signal);
@@ -109,7 +122,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const filled = await uploader.transfer(
         {
           image,
-          destination: () => stores.get(storeId),
+          destination: () => exportStore ?? stores.get(storeId),
           body: () => new ExternalBody(open, timeoutMs),
           // As of a copy: the service's own work, for the owner of the image.
           caller: { projectId: image.owner },
@@ -120,7 +133,8 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
             ? {}
             : { signature: () => signatureCheckOf(image, certificate ?? undefined) }),
           announcedBytes: expected.sizeBytes,
-          reserves: 'as it comes',
+          // What leaves the stores counts for nobody.
+          reserves: isExport ? 'announced' : 'as it comes',
           limits: async () => (await imageLimits(limits, image.owner)).limits,
           isLimited: limits !== NO_LIMITS,
           isInspected: source === 'image',
@@ -143,17 +157,17 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   private async open(
-    { image, lease, source, staged, task }: ClaimedImport,
+    { image, lease, source, sourceImageId, staged, task }: ClaimedImport,
     context: CallContext,
     signal: AbortSignal,
   ): Promise<{ stream: BlobStream; learned?: LearnedFacts }> {
-    const { registry, stores, staging, remotes, web, logger } = this.options;
+    const { registry, staging, remotes, web } = this.options;
     failPoint('I2');
-    if (source === 'image') {
-      const caller = { projectId: image.owner };
-      const { chunks } = await openImageData(image, { stores, logger, caller });
-      const stream = chunks[Symbol.asyncIterator]() as BlobStream;
-      return { stream };
+    if (source === 'image') return await this.openImage(image);
+    if (source === 'clone') {
+      const original = await registry.getImage(sourceImageId ?? '', context);
+      if (original.status === 'active') return await this.openImage(original);
+      throw new DomainError('store_source_unusable', 'The image to clone is active no more');
     }
     if (source === 'staged') {
       if (!staged) throw new Error('a claim of staged data does not say where it is');
@@ -170,6 +184,13 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const text = 'The data cannot be read from the URL of the import';
       throw new DomainError('store_source_unusable', text, { cause: error });
     }
+  }
+
+  private async openImage(image: ImageRecord): Promise<{ stream: BlobStream }> {
+    const { stores, logger } = this.options;
+    const caller = { projectId: image.owner };
+    const { chunks } = await openImageData(image, { stores, logger, caller });
+    return { stream: chunks[Symbol.asyncIterator]() as BlobStream };
   }
 
   /** A failed import takes back what its other stores got; a sweep finishes what fails here. */

@@ -39,7 +39,7 @@ export class ImportFilter {
    * @returns the URL in the form in which it is read.
    * @throws DomainError `invalid_request`; credentials do not show in its text.
    */
-  check(uri: string, method: ImportMethod = 'web-download'): string {
+  check(uri: string, method: ImportMethod | 'import' = 'web-download'): string {
     const source = parseSourceUrl(uri);
     if (!source || !this.permits(source.url)) {
       const shown = redactUri(uri).slice(0, 300);

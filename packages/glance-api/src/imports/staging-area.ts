@@ -15,7 +15,8 @@ const ID_FILE = '.staging-area';
 const STORE_ID = 'os_glance_staging_store';
 
 /**
- * Where data waits that clients have staged (tasks sheet §4): a file store of its own. Its data is
+ * Where data waits that clients have staged (tasks sheet §4), or where exports are put: a file store
+ * of its own. Its data is
  * that of unfinished attempts until its import has ended, so that what nobody needs any more is
  * found as what died uploads leave. A file in it tells nodes that share it from those that do not.
  */
@@ -28,6 +29,8 @@ export class StagingArea {
     /** For the operator's log: what names the directory. */
     private readonly option: string,
     private readonly warn: (message: string) => void,
+    /** Of the store that it is made of. */
+    private readonly storeId = STORE_ID,
   ) {}
 
   /** Makes it when it is not there. @throws DomainError `store_write_denied`, `store_unavailable` */
@@ -64,10 +67,10 @@ export class StagingArea {
         throw new Error('everybody on this machine may write it');
       }
       const id = await identify(path.join(this.directory, ID_FILE));
-      const context = { storeId: STORE_ID, warn: this.warn };
+      const context = { storeId: this.storeId, warn: this.warn };
       const options = { filesystem_store_datadir: this.directory };
       const driver = await FILE_STORE.create(options, context);
-      return { id, store: new InstrumentedStore(driver, { id: STORE_ID, type: 'file' }) };
+      return { id, store: new InstrumentedStore(driver, { id: this.storeId, type: 'file' }) };
     } catch (cause) {
       this.warn(
         `The staging area ${this.directory} cannot be used: ${(cause as Error).message}; set ${this.option} to a directory that this service, and nobody else, may write`,

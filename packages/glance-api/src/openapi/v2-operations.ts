@@ -332,9 +332,23 @@ export const V2_OPERATIONS: Operations = {
         query('sort_key', TASK_SORT_KEYS.join(', ')),
         query('sort_dir', 'asc or desc (default).'),
         query('status', TASK_STATUSES.join(', ')),
-        query('type', 'import, api_image_import or location_import.'),
+        query('type', 'import, export, clone, api_image_import or location_import.'),
       ],
       success: { 200: json('A page', object({ tasks: listOf({ type: 'object' }) })) },
+    },
+    post: {
+      summary: 'Import from a URL into a new image, clone an image, or export one to a file',
+      body: {
+        'application/json': object(
+          {
+            type: { type: 'string', enum: ['import', 'export', 'clone'] },
+            input: { type: 'object' },
+          },
+          ['type', 'input'],
+        ),
+      },
+      success: { 201: json('The task', { type: 'object' }) },
+      refusals: [409, 413],
     },
   },
   '/tasks/{id}': {

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { invalidRequest, isCanonicalUuid, type ImageRecord } from '@glance/common';
+import { invalidRequest, isCanonicalUuid, type ImageRecord, type NewImage } from '@glance/common';
 import type { Request } from 'express';
 import type { CatalogReader } from '../auth/service-catalog';
 import { serviceEndpoint } from '../auth/service-catalog';
@@ -24,7 +24,10 @@ export class ImageSignatures {
    * The certificate that the image names, as PEM; undefined for an image that is not signed.
    * @throws DomainError `invalid_request` unless it can verify what the image says
    */
-  async certificateFor(image: ImageRecord, req: Request): Promise<string | undefined> {
+  async certificateFor(
+    image: Pick<NewImage, 'properties'>,
+    req: Request,
+  ): Promise<string | undefined> {
     const signature = signatureOf(image);
     if (!signature) return undefined;
     const id = signature.certificateId.toLowerCase();

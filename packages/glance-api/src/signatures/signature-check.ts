@@ -5,7 +5,7 @@ import {
   type Verify,
   type X509Certificate,
 } from 'node:crypto';
-import { DomainError, invalidRequest, type ImageRecord } from '@glance/common';
+import { DomainError, invalidRequest, type NewImage } from '@glance/common';
 
 /** What an image says of the signature of its data (lifecycle sheet §6). */
 export interface ImageSignature {
@@ -36,7 +36,9 @@ const CURVES: Readonly<Record<string, string>> = {
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** @returns undefined unless the image has all four properties: a part of them means nothing */
-export function signatureOf({ properties }: ImageRecord): ImageSignature | undefined {
+export function signatureOf({
+  properties = [],
+}: Pick<NewImage, 'properties'>): ImageSignature | undefined {
   const values = new Map(properties);
   const signature = values.get('img_signature');
   const hashMethod = values.get('img_signature_hash_method');

@@ -8,6 +8,7 @@ import { CacheController } from './cache-controller';
 import { DataController } from './data-controller';
 import { DiscoveryController } from './discovery-controller';
 import { ImportController } from './import-controller';
+import { ImageCreation } from './image-creation';
 import { ImagesController } from './images-controller';
 import { LocationsController } from './locations-controller';
 import { MembersController } from './members-controller';
@@ -17,6 +18,7 @@ import { ImageSchemas } from './schemas/image-schemas';
 import { publishedSchemas } from './schemas/published-schemas';
 import { StoresController } from './stores-controller';
 import { TagsController } from './tags-controller';
+import { TaskCreation } from './task-creation';
 import { TasksController } from './tasks-controller';
 import { TimelineController } from './timeline-controller';
 
@@ -32,10 +34,21 @@ export async function createV2(parts: ApiParts): Promise<Router> {
   const formats = formatsOf(config);
   const declared = await readDeclaredProperties(parts.configDirectories, formats);
   const schemas = new ImageSchemas(formats, declared);
+  const properties = new PropertyAccess(protections, V2_PROPERTY_MANNERS);
+  const propertyQuota = limitOf(options.image_property_quota);
+  const creation = new ImageCreation({
+    policy,
+    properties,
+    limits,
+    propertyQuota,
+    tagQuota,
+  });
+  const { task_time_to_live: timeToLiveHours } = config.task;
   return v2Router({
     images: new ImagesController({
       ...parts,
-      properties: new PropertyAccess(protections, V2_PROPERTY_MANNERS),
+      properties,
+      creation,
       schemas,
       logger: logger.child('images'),
       baseUrl: { publicEndpoint: options.public_endpoint },
@@ -52,7 +65,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
         delayedDelete: options.delayed_delete,
       },
       listLimits: listLimitsOf(config),
-      propertyQuota: limitOf(options.image_property_quota),
+      propertyQuota,
       tagQuota,
       delayedDelete: options.delayed_delete,
       importMethods: parts.imports.methods,
@@ -82,9 +95,20 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       signatures: parts.signatures,
       node: parts.node,
       imageSizeCapBytes: options.image_size_cap,
-      timeToLiveHours: config.task.task_time_to_live,
+      timeToLiveHours,
     }),
-    tasks: new TasksController({ registry, policy, listLimits: listLimitsOf(config) }),
+    tasks: new TasksController({
+      registry,
+      policy,
+      listLimits: listLimitsOf(config),
+      creation: new TaskCreation({
+        ...parts,
+        ...parts.imports,
+        schemas,
+        creation,
+        timeToLiveHours,
+      }),
+    }),
     timeline: new TimelineController({ registry, policy, listLimits: listLimitsOf(config) }),
     stores: new StoresController({
       registry,

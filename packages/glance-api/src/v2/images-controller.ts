@@ -17,6 +17,7 @@ import { contextOf } from '../auth/call-context';
 import { answerEmpty, answerJson } from './answer';
 import { findImage } from './find-image';
 import { isService } from './locations-controller';
+import type { ImageCreation } from './image-creation';
 import { imageView, type ImageViewOptions } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
 import { checkReadOnlyFields, parseNewImage, visibilityAction } from './new-image';
@@ -37,6 +38,7 @@ export interface ImagesControllerOptions {
   baseUrl: BaseUrlOptions;
   view: ImageViewOptions;
   locations: Omit<LocationContext, 'mayNameStores'>;
+  creation: ImageCreation;
   limits: LimitSource;
   listLimits: ListLimits;
   /** Null for no limit. */
@@ -57,32 +59,14 @@ export class ImagesController {
     const caller = requireWriter(req);
     const { image } = body;
     if (image.id !== undefined) noteImage(image.id);
-    checkOwner(image.owner, caller);
-    const target = newImageTarget(
-      { owner: image.owner ?? caller.projectId, visibility: image.visibility ?? 'shared' },
-      caller,
-    );
-    policy.enforce('add_image', caller, target);
-    const action = visibilityAction(image.visibility);
-    if (action !== undefined) policy.enforce(action, caller, target);
-    properties.checkCreate(image.properties, caller);
-    checkCountQuota('image tags', image.tags.length, this.options.tagQuota);
-    checkReadOnlyFields(body);
-    checkCountQuota('image properties', image.properties.length, this.options.propertyQuota);
-    const owner = image.owner === undefined ? caller.projectId : image.owner;
-    const limits = await imageLimits(this.options.limits, owner);
-    const created = await registry
-      .createImage(
-        { image: { ...image, tags: [...new Set(image.tags)] }, ...limits },
-        contextOf(req),
-      )
-      .catch((error: unknown) => {
-        if (error instanceof DomainError && error.code === 'image_exists') {
-          const text = `Image ID ${image.id ?? ''} already exists!`;
-          throw new DomainError('image_exists', text, { cause: error });
-        }
-        throw error;
-      });
+    const request = await this.options.creation.admit(body, caller);
+    const created = await registry.createImage(request, contextOf(req)).catch((error: unknown) => {
+      if (error instanceof DomainError && error.code === 'image_exists') {
+        const text = `Image ID ${image.id ?? ''} already exists!`;
+        throw new DomainError('image_exists', text, { cause: error });
+      }
+      throw error;
+    });
     noteImage(created.image.id);
     res.status(201);
     const { importMethods } = this.options;
@@ -233,10 +217,3 @@ function listPath(parameters: URLSearchParams): string {
 }
 
 /** @throws DomainError `forbidden` for somebody else's project, unless an admin names it. */
-function checkOwner(owner: string | null | undefined, caller: Caller): void {
-  if (owner === undefined || caller.isAdmin || owner === caller.projectId) return;
-  throw new DomainError(
-    'forbidden',
-    `You are not permitted to create images owned by '${owner ?? 'None'}'`,
-  );
-}

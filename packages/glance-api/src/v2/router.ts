@@ -87,7 +87,7 @@ export function v2Router(controllers: V2Controllers): Router {
   route('/images/:id/import', { post: [...withJsonBody, imports.import] });
   // Who may not see tasks is told so, whatever is asked of them.
   router.all(['/tasks', '/tasks/:id'], tasks.checkAccess);
-  route('/tasks', { get: [withoutBody, tasks.index] });
+  route('/tasks', { get: [withoutBody, tasks.index], post: [...withJsonBody, tasks.create] });
   route('/tasks/:id', { get: [withoutBody, tasks.show] });
 
   for (const [name, schema] of Object.entries(controllers.schemas)) {

@@ -2,6 +2,7 @@ import {
   DomainError,
   TASK_SORT_KEYS,
   TASK_STATUSES,
+  TASK_TYPES,
   invalidRequest,
   isCanonicalUuid,
   type TaskListQuery,
@@ -17,15 +18,18 @@ import type { Policy } from '../policy/policy';
 import { answerJson } from './answer';
 import { findImage } from './find-image';
 import type { ListLimits } from './list-query';
+import type { TaskCreation } from './task-creation';
+import { parseTaskRequest } from './task-request';
 
 export interface TasksControllerOptions {
   registry: Registry;
   policy: Policy;
   listLimits: ListLimits;
+  creation: TaskCreation;
 }
 
 /** Types that a list may be asked for; others are refused (tasks sheet §1). */
-const LISTED_TYPES = ['import', 'api_image_import', 'location_import'];
+const LISTED_TYPES = [...TASK_TYPES, 'api_image_import', 'location_import'];
 
 /** Tasks as clients see them (tasks sheet §1). Each method is one route. */
 export class TasksController {
@@ -37,6 +41,13 @@ export class TasksController {
     const target = newImageTarget({ owner: caller.projectId, visibility: 'private' }, caller);
     this.options.policy.enforce('tasks_api_access', caller, target);
     next();
+  };
+
+  create = async (req: Request, res: Response): Promise<void> => {
+    const { registry, creation } = this.options;
+    const taskId = await creation.begin(parseTaskRequest(req.body), req);
+    res.status(201).location(`/v2/tasks/${taskId}`);
+    answerJson(res, taskView(await registry.getTask(taskId, contextOf(req))));
   };
 
   index = async (req: Request, res: Response): Promise<void> => {

@@ -17,6 +17,7 @@ import { checkMayChange } from '../images/visibility';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { Repositories } from '../repositories';
 import { requireService } from '../http/require-service';
+import { eraseImage } from './erase-image';
 import { deletionOf, takeBack } from './take-back';
 
 /** Deletion in the order of reliability.md §4: first the row, then the data, then the rest. */
@@ -42,7 +43,7 @@ export class DeletionService {
       if (data.length > 0 && canTransition(row.status, 'pending_delete')) {
         await hide(repositories, image, delayed);
       } else {
-        await erase(repositories, image, now);
+        await eraseImage(repositories, image, now);
         await leaveToSweeper(repositories, row.id, data);
       }
       const record = requireFound(await images.find(row.id));
@@ -57,7 +58,7 @@ export class DeletionService {
       const { images, locations, removals, events } = repositories;
       const image = await requireBegun(repositories, imageId, identity);
       if (image.row.status === 'pending_delete') {
-        await erase(repositories, image, image.row.deleted_at ?? image.now);
+        await eraseImage(repositories, image, image.row.deleted_at ?? image.now);
         await events.record(image.row.id, [{ kind: 'image.erased' }]);
       } else if (image.row.status !== 'deleted') {
         throw notBegun(image);
@@ -167,25 +168,6 @@ async function leaveToSweeper(
   for (const { id } of data) {
     if (!(await removals.exists(imageId, id))) await removals.begin(imageId, id);
   }
-}
-
-/** The image becomes `deleted`, its children with it, and its id is never used again. */
-async function erase(
-  { images, members, deletions, usage }: Repositories,
-  { row, storedLocations }: LockedImage,
-  at: string,
-): Promise<void> {
-  const freedBytes = countedBytes(row, storedLocations);
-  const accounts = await Accounts.open(usage, freedBytes === 0 ? [] : [row.owner]);
-  const columns = { deleted: 1, deleted_at: at };
-  if (!(await images.transition(row.id, [row.status], 'deleted', { columns }))) {
-    throw new Error(`an image cannot become deleted from ${row.status}`);
-  }
-  await deletions.markChildrenDeleted(row.id, at);
-  await members.markAllDeleted(row.id, at);
-  await deletions.bury(row.id);
-  await deletions.forget(row.id);
-  await accounts.add(row.owner, { usedBytes: -freedBytes });
 }
 
 function requireDeletable(

@@ -63,6 +63,13 @@ const KINDS = {
   'import.finished': [task('success')],
   'import.failed': [task('failure'), UPDATE],
 
+  // To a file, which leaves the image as it is.
+  'export.accepted': [task('create')],
+  'export.started': [task('run'), task('processing')],
+  'export.interrupted': [],
+  'export.finished': [task('success')],
+  'export.failed': [task('failure')],
+
   'member.added': [member('create')],
   'member.updated': [member('update')],
   'member.removed': [member('delete')],

@@ -21,6 +21,7 @@ import { toNumberOrNull } from '../db/values';
 import { requireService } from '../http/require-service';
 import { Accounts, countedBytes } from '../quota/accounts';
 import { checkImageCount } from '../quota/check-limits';
+import { acceptImport } from '../imports/import-service';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
 import { listImageRows } from './image-list';
@@ -52,7 +53,7 @@ export class ImageService {
   }
 
   async create(
-    { image, upload, limits, ...data }: CreateImageRequest,
+    { image, upload, import: wanted, limits, ...data }: CreateImageRequest,
     identity: Identity,
     scope: CallScope,
   ): Promise<CreateImageResult> {
@@ -81,7 +82,10 @@ export class ImageService {
       if (lease) happened.push({ kind: 'upload.started' });
       if (activated) happened.push({ kind: 'image.activated', bytes: record.sizeBytes });
       await events.record(id, happened, record);
-      return { image: present(record, identity), lease };
+      if (!wanted) return { image: present(record, identity), lease };
+      const locked = requireChangeable(await images.lock(id, identity), id, identity);
+      await acceptImport(repositories, locked, wanted);
+      return { image: present(requireFound(await images.find(id)), identity), lease };
     });
   }
 

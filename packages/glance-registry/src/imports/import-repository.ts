@@ -1,4 +1,4 @@
-import type { ImportMethod, ImportTarget } from '@glance/common';
+import type { ImportTarget, TransferMethod } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
 import { executeSql, isOneOf, selectRow, selectRows, sql, sqlText } from '../db/sql';
@@ -15,7 +15,7 @@ export interface StoredTarget extends ImportTarget {
 export interface Import {
   imageId: string;
   taskId: string;
-  method: ImportMethod;
+  method: TransferMethod;
   /** Of `web-download`. */
   sourceUrl: string | null;
   /** The staging area that alone has the data, or the process that alone has a token; null when any process can go on. */
@@ -31,6 +31,9 @@ export interface Import {
   timeToLiveHours: number;
   /** As PEM: that of the signature which the data must have. */
   certificate: string | null;
+  /** Of `clone`. */
+  sourceImageId: string | null;
+  deletesImage: boolean;
   /** What the image was, once an import has changed more of it than its data. */
   before?: Unlearned | undefined;
 }
@@ -38,7 +41,7 @@ export interface Import {
 interface ImportRow {
   image_id: string;
   task_id: string;
-  method: ImportMethod;
+  method: TransferMethod;
   source_url: string | null;
   area_id: string | null;
   targets: string;
@@ -50,6 +53,8 @@ interface ImportRow {
   time_to_live_hours: number;
   before_import: string | null;
   certificate: string | null;
+  source_image_id: string | null;
+  deletes_image: number;
 }
 
 /** Rows of `registry_imports`. The image's row is locked by whoever changes one. */
@@ -67,11 +72,11 @@ export class ImportRepository {
       sql`INSERT INTO registry_imports
           (image_id, task_id, method, source_url, area_id, targets, all_must_succeed,
             stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, certificate,
-            created_at)
+            source_image_id, deletes_image, created_at)
         VALUES (${job.imageId}, ${job.taskId}, ${job.method}, ${source}, ${job.areaId},
           ${JSON.stringify(job.targets)}, ${Number(job.allMustSucceed)},
           ${Number(job.storesAreNamed)}, NULL, 0, 0, ${job.timeToLiveHours}, ${job.certificate},
-          ${this.dialect.now})`,
+          ${job.sourceImageId}, ${Number(job.deletesImage)}, ${this.dialect.now})`,
     );
   }
 
@@ -80,7 +85,7 @@ export class ImportRepository {
       this.connection,
       sql`SELECT image_id, task_id, method, source_url, area_id, targets, all_must_succeed,
           stores_are_named, upload_id, attempts, is_last_attempt, time_to_live_hours, before_import,
-          certificate
+          certificate, source_image_id, deletes_image
         FROM registry_imports WHERE image_id = ${imageId}${this.dialect.forUpdate}`,
     );
     return (
@@ -99,6 +104,8 @@ export class ImportRepository {
         isLastAttempt: row.is_last_attempt !== 0,
         timeToLiveHours: row.time_to_live_hours,
         certificate: row.certificate,
+        sourceImageId: row.source_image_id,
+        deletesImage: row.deletes_image !== 0,
         before:
           row.before_import === null ? undefined : (JSON.parse(row.before_import) as Unlearned),
       }

@@ -19,7 +19,7 @@ import { checkBytes, checkStaged, checkUploading } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import { claimUpload } from '../uploads/claim-upload';
 import type { Import } from './import-repository';
-import { showProgress } from './import-progress';
+import { showProgress, wordFor } from './import-progress';
 import { releaseForeignLock } from './foreign-lock';
 
 /** Imports looked at in one claim: other processes hold or have just ended some of them. */
@@ -31,6 +31,8 @@ const STATUS_FOR: Readonly<Record<BeginImport['method'], ImageStatus>> = {
   'web-download': 'queued',
   'copy-image': 'active',
   'glance-download': 'queued',
+  clone: 'queued',
+  export: 'active',
 };
 
 /** Imports: their acceptance (I1), and who carries out the next step (tasks sheet §5, §6). */
@@ -44,53 +46,8 @@ export class ImportService {
     scope: CallScope,
   ): Promise<TaskRecord> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, imports, staging, tasks, copies, properties, events, dialect } = repositories;
-      const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
-      const { id, status } = image.row;
-      if (await imports.find(id)) throw hasTask(id);
-      const { method } = request;
-      const staged = method === 'glance-direct' ? await staging.find(id) : undefined;
-      const isStaged = method !== 'glance-direct' || staged !== undefined;
-      if (status !== STATUS_FOR[method] || !isStaged) throw notImportable(image, method);
-      await releaseForeignLock(repositories, id);
-      await checkImportLimits(repositories, image, request);
-      try {
-        await tasks.insert({
-          ...request,
-          id: request.taskId,
-          type: 'api_image_import',
-          imageId: id,
-        });
-      } catch (error) {
-        if (dialect.classify(error) !== 'duplicate') throw error;
-        throw new DomainError('conflict', 'The task id was used before', { cause: error });
-      }
-      const job: Import = {
-        imageId: id,
-        taskId: request.taskId,
-        method,
-        sourceUrl: request.sourceUrl ?? null,
-        areaId: staged?.areaId ?? request.heldBy?.id ?? null,
-        targets: request.storeIds.map((storeId) => ({ storeId, state: 'waiting' })),
-        allMustSucceed: request.allStoresMustSucceed,
-        storesAreNamed: request.storesAreNamed,
-        uploadId: null,
-        attempts: 0,
-        isLastAttempt: false,
-        timeToLiveHours: request.timeToLiveHours,
-        certificate: request.certificate ?? null,
-      };
-      await imports.insert(job);
-      if (request.heldBy) await staging.touchArea(request.heldBy.id, request.heldBy.node);
-      // Whoever imports has said that the data does not come from where it was promised before.
-      await copies.forget(id);
-      if (method !== 'copy-image' && !(await images.transition(id, [status], 'importing'))) {
-        throw notImportable(image, method);
-      }
-      await properties.upsert(id, request.properties ?? []);
-      await showProgress(repositories, job, { [IMPORT_PROPERTIES.task]: job.taskId });
-      await events.record(id, [{ kind: 'import.accepted', taskId: job.taskId }]);
-      return requireTask(await tasks.find(request.taskId));
+      const image = await repositories.images.lock(imageId, identity);
+      return await acceptImport(repositories, requireChangeable(image, imageId, identity), request);
     });
   }
 
@@ -116,6 +73,65 @@ export class ImportService {
       return null;
     });
   }
+}
+
+/** I1, of an image that is locked and that the caller may change. */
+export async function acceptImport(
+  repositories: Repositories,
+  image: LockedImage,
+  request: BeginImport,
+): Promise<TaskRecord> {
+  const { images, imports, staging, tasks, copies, properties, events, dialect } = repositories;
+  const { id, status } = image.row;
+  const { method } = request;
+  if (await imports.find(id)) throw hasTask(id);
+  const staged = method === 'glance-direct' ? await staging.find(id) : undefined;
+  const isStaged = method !== 'glance-direct' || staged !== undefined;
+  if (status !== STATUS_FOR[method] || !isStaged) throw notImportable(image, method);
+  await releaseForeignLock(repositories, id);
+  await checkImportLimits(repositories, image, request);
+  try {
+    await tasks.insert({
+      ...request,
+      id: request.taskId,
+      type: request.taskType ?? 'api_image_import',
+      imageId: id,
+    });
+  } catch (error) {
+    if (dialect.classify(error) !== 'duplicate') throw error;
+    throw new DomainError('conflict', 'The task id was used before', { cause: error });
+  }
+  const job: Import = {
+    imageId: id,
+    taskId: request.taskId,
+    method,
+    sourceUrl: request.sourceUrl ?? null,
+    areaId: staged?.areaId ?? request.heldBy?.id ?? null,
+    targets: request.storeIds.map((storeId) => ({ storeId, state: 'waiting' })),
+    allMustSucceed: request.allStoresMustSucceed,
+    storesAreNamed: request.storesAreNamed,
+    uploadId: null,
+    attempts: 0,
+    isLastAttempt: false,
+    timeToLiveHours: request.timeToLiveHours,
+    certificate: request.certificate ?? null,
+    sourceImageId: request.sourceImageId ?? null,
+    deletesImage: request.deletesImage ?? false,
+  };
+  await imports.insert(job);
+  if (request.heldBy) await staging.touchArea(request.heldBy.id, request.heldBy.node);
+  if (method !== 'export') {
+    // Whoever imports has said that the data does not come from where it was promised before.
+    await copies.forget(id);
+  }
+  const isActive = STATUS_FOR[method] === 'active';
+  if (!isActive && !(await images.transition(id, [status], 'importing'))) {
+    throw notImportable(image, method);
+  }
+  await properties.upsert(id, request.properties ?? []);
+  await showProgress(repositories, job, { [IMPORT_PROPERTIES.task]: job.taskId });
+  await events.record(id, [{ kind: `${wordFor(job)}.accepted`, taskId: job.taskId }]);
+  return requireTask(await tasks.find(request.taskId));
 }
 
 async function claimImport(
@@ -151,9 +167,10 @@ async function claimImport(
   await tasks.begin(job.taskId);
   const { taskId } = job;
   const filling: ImageEvent = { kind: 'import.filling', taskId, storeId: target.storeId };
-  // Of the first attempt at the first store.
-  const isStart = job.uploadId === null;
-  await events.record(imageId, isStart ? [{ kind: 'import.started', taskId }, filling] : [filling]);
+  await events.record(imageId, [
+    ...(isStart ? [{ kind: `${wordFor(job)}.started` as const, taskId }] : []),
+    ...(job.method === 'export' ? [] : [filling]),
+  ]);
   const source = isFirst ? SOURCES[job.method] : 'image';
   return {
     task: requireTask(await tasks.find(job.taskId)),
@@ -162,6 +179,7 @@ async function claimImport(
     storeId: target.storeId,
     source,
     staged: source === 'staged' ? requireStaged(await staging.find(imageId)) : null,
+    sourceImageId: source === 'clone' ? job.sourceImageId : null,
     certificate: job.certificate,
     attempt: attempts,
   };
@@ -172,11 +190,13 @@ const SOURCES: Readonly<Record<Import['method'], ClaimedImport['source']>> = {
   'web-download': 'url',
   'copy-image': 'image',
   'glance-download': 'held',
+  clone: 'clone',
+  export: 'image',
 };
 
 /** What the claimer alone may have. */
-function areasOf({ stagingAreaId, holderId }: ClaimImport): string[] {
-  return [stagingAreaId, holderId].filter((id) => typeof id === 'string');
+function areasOf({ stagingAreaId, holderIds = [] }: ClaimImport): string[] {
+  return [...(stagingAreaId === null ? [] : [stagingAreaId]), ...holderIds];
 }
 
 /** @throws DomainError `quota_exceeded` */
@@ -185,6 +205,8 @@ async function checkImportLimits(
   { row }: LockedImage,
   { method, limits }: BeginImport,
 ): Promise<void> {
+  // Nothing is counted that no store has.
+  if (method === 'export') return;
   const { owner, id } = row;
   const accounts = await Accounts.open(repositories.usage, [owner]);
   checkBytes(accounts.usageOf(owner), 0, null, limits);

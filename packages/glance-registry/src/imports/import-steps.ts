@@ -7,11 +7,13 @@ import {
   type ImageStatus,
 } from '@glance/common';
 import type { ImageEvent } from '../events/event-log';
+import { eraseImage } from '../deletions/erase-image';
 import type { LockedImage } from '../images/image-repository';
 import { countedBytes, type Accounts } from '../quota/accounts';
+import { checkLeaseQuota } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import type { Lease } from '../uploads/lease-repository';
-import { showProgress } from './import-progress';
+import { showProgress, wordFor } from './import-progress';
 import { learn, learnedColumns, unlearn } from './learned-facts';
 import type { Import, StoredTarget } from './import-repository';
 
@@ -23,7 +25,7 @@ const WITH_DATA: readonly ImageStatus[] = ['active', 'deactivated'];
  * One store of an import has been filled: its location is the image's, and the import goes on or
  * has ended. Image and lease are locked.
  * @param accounts with that of the image's owner
- * @returns whether the image became active with it; undefined when the attempt is fenced
+ * @returns false when the attempt is fenced
  */
 export async function commitImportStep(
   repositories: Repositories,
@@ -31,12 +33,17 @@ export async function commitImportStep(
   image: LockedImage,
   lease: Lease,
   commit: CommitUpload,
-): Promise<boolean | undefined> {
+): Promise<boolean> {
   const { images, imports, locations, leases, events } = repositories;
   const { row, storedLocations } = image;
   const { learned = {} } = commit;
   const job = await imports.find(row.id);
-  if (job?.uploadId !== lease.uploadId) return undefined;
+  if (job?.uploadId !== lease.uploadId) return false;
+  if (job.method === 'export') {
+    await commitExport(repositories, job, lease, commit);
+    return true;
+  }
+  checkLeaseQuota(accounts, lease, commit.sizeBytes, commit.limits);
   // The data of a further store is that of the first, which has told all there is to know of it.
   const isFurther =
     lease.kind === 'image_copy' || job.targets.some(({ state }) => state === 'done');
@@ -60,7 +67,7 @@ export async function commitImportStep(
     : lease.kind === 'import'
       ? await images.update(row.id, columns, ['importing'])
       : await images.update(row.id, {}, WITH_DATA);
-  if (!changed) return undefined;
+  if (!changed) return false;
   const before = isFurther ? job.before : await learn(repositories, row, learned);
   await leases.finish(lease.uploadId, 'committed');
   const stored = { status: row.status, size: commit.sizeBytes };
@@ -82,7 +89,22 @@ export async function commitImportStep(
     ...(activates ? [{ kind: 'import.activated' as const, ...about }] : []),
     ...(verdict === 'next' ? [] : [{ kind: 'import.finished' as const, taskId: job.taskId }]),
   ]);
-  return activates;
+  return true;
+}
+
+/** The data is where it was to be written, which is none of the image's locations. */
+async function commitExport(
+  repositories: Repositories,
+  job: Import,
+  lease: Lease,
+  { location, sizeBytes, checksum }: CommitUpload,
+): Promise<void> {
+  const { leases, events } = repositories;
+  await leases.finish(lease.uploadId, 'committed');
+  const result = { location: location.url, size: sizeBytes, checksum };
+  await end(repositories, job, { status: 'success', result });
+  const about = { taskId: job.taskId, bytes: sizeBytes };
+  await events.record(job.imageId, [{ kind: 'export.finished', ...about }]);
 }
 
 /**
@@ -105,7 +127,7 @@ export async function failImportStep(
     if (how === 'handed_back') await imports.handBack(job.imageId);
     const reason = how === 'handed_back' ? 'The service was stopped' : 'The process ended';
     const about = { taskId: job.taskId, bytes: lease.bytesReceived };
-    const kind = 'import.interrupted';
+    const kind = `${wordFor(job)}.interrupted` as const;
     await events.record(job.imageId, [{ kind, reason: `${reason}; another goes on`, ...about }]);
     return 0;
   }
@@ -142,7 +164,9 @@ export async function cancelImport(repositories: Repositories, imageId: string):
   }
   const { taskId } = job;
   await end(repositories, job, { status: 'failure', message: DELETED });
-  await repositories.events.record(imageId, [{ kind: 'import.failed', taskId, reason: DELETED }]);
+  await repositories.events.record(imageId, [
+    { kind: `${wordFor(job)}.failed`, taskId, reason: DELETED },
+  ]);
 }
 
 async function failTarget(
@@ -155,9 +179,10 @@ async function failTarget(
   const verdict = importVerdict(failed.targets, job.allMustSucceed);
   const { taskId, imageId } = job;
   const storeId = job.targets.find(({ state }) => state === 'waiting')?.storeId ?? '';
-  const happened: ImageEvent[] = [
-    { kind: 'import.store_failed', taskId, storeId, reason: message },
-  ];
+  const happened: ImageEvent[] =
+    job.method === 'export'
+      ? []
+      : [{ kind: 'import.store_failed', taskId, storeId, reason: message }];
   let usedBytes = 0;
   if (verdict === 'next') {
     await repositories.imports.advance(failed);
@@ -167,7 +192,8 @@ async function failTarget(
     happened.push({ kind: 'import.finished', taskId });
   } else {
     usedBytes = await rollBack(repositories, image, failed, message);
-    happened.push({ kind: 'import.failed', taskId, reason: message });
+    happened.push({ kind: `${wordFor(job)}.failed`, taskId, reason: message });
+    if (job.deletesImage) happened.push({ kind: 'image.deleted' });
   }
   await repositories.events.record(imageId, happened);
   return usedBytes;
@@ -176,11 +202,12 @@ async function failTarget(
 /** What other stores got is removed, and an image without data waits to be given some again. */
 async function rollBack(
   repositories: Repositories,
-  { row, storedLocations }: LockedImage,
+  image: LockedImage,
   job: Import,
   message: string,
 ): Promise<number> {
   const { images, locations, removals } = repositories;
+  const { row, storedLocations } = image;
   for (const { locationId } of job.targets) {
     if (locationId === undefined) continue;
     await locations.markOnePendingDelete(locationId);
@@ -191,6 +218,10 @@ async function rollBack(
   );
   await end(repositories, { ...job, targets }, { status: 'failure', message });
   if (row.status !== 'importing') return 0;
+  if (job.deletesImage) {
+    await eraseImage(repositories, image, image.now);
+    return 0;
+  }
   const columns = {
     ...{ checksum: null, os_hash_algo: null, os_hash_value: null },
     ...(job.before ? await unlearn(repositories, row.id, job.before) : {}),
@@ -202,7 +233,9 @@ async function rollBack(
 async function end(
   repositories: Repositories,
   job: Import,
-  outcome: { status: 'success' } | { status: 'failure'; message: string },
+  outcome:
+    | { status: 'success'; result?: Record<string, unknown> }
+    | { status: 'failure'; message: string },
 ): Promise<void> {
   const { imports, tasks, properties } = repositories;
   const { imageId, taskId, timeToLiveHours } = job;
@@ -212,7 +245,7 @@ async function end(
   await tasks.end(
     taskId,
     outcome.status === 'success'
-      ? { status: 'success', result: { image_id: imageId }, timeToLiveHours }
+      ? { status: 'success', result: { image_id: imageId, ...outcome.result }, timeToLiveHours }
       : { ...outcome, timeToLiveHours },
   );
   await imports.forget(imageId);

@@ -1,4 +1,5 @@
 import { checkProjectLimit, type ProjectLimits } from '@glance/common';
+import type { Lease } from '../uploads/lease-repository';
 import type { Repositories } from '../repositories';
 import { Accounts } from './accounts';
 import { checkQuota, type Usage } from './usage-repository';
@@ -66,4 +67,16 @@ export async function checkStaged(
   await Accounts.open(usage, [owner]);
   const stagedBytes = await projects.sumStaged(owner);
   checkProjectLimit('imageStageTotalBytes', limits, stagedBytes, requestedBytes);
+}
+
+export function checkLeaseQuota(
+  accounts: Accounts,
+  lease: Lease,
+  bytes: number,
+  limits: ProjectLimits | undefined,
+): void {
+  const usage = accounts.usageOf(lease.owner);
+  if (!usage) return;
+  const others = { ...usage, reservedBytes: usage.reservedBytes - lease.reservedBytes };
+  checkBytes(others, bytes, lease.quotaLimitBytes, limits);
 }

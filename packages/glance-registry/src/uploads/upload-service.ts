@@ -10,7 +10,6 @@ import {
   type CommitUpload,
   type Identity,
   type ImageRecord,
-  type ProjectLimits,
   type UploadHeartbeat,
   type UploadInfo,
   type UploadLease,
@@ -23,7 +22,7 @@ import type { LockedImage } from '../images/image-repository';
 import { checkMayChange, projectOf } from '../images/visibility';
 import { commitImportStep } from '../imports/import-steps';
 import { Accounts, countedBytes } from '../quota/accounts';
-import { checkBytes } from '../quota/check-limits';
+import { checkLeaseQuota } from '../quota/check-limits';
 import type { Repositories } from '../repositories';
 import { claimUpload } from './claim-upload';
 import { endLease, isOfImport } from './end-lease';
@@ -113,15 +112,15 @@ export class UploadService {
       }
       if (lease.state !== 'live' || !lease.inTime) throw fenced(imageId, uploadId);
       const accounts = await Accounts.open(usage, [lease.owner, row.owner]);
-      checkLeaseQuota(accounts, lease, commit.sizeBytes, commit.limits);
       if (isOfImport(lease)) {
-        const activated = await commitImportStep(repositories, accounts, image, lease, commit);
-        if (activated === undefined) throw fenced(imageId, uploadId);
+        const committed = await commitImportStep(repositories, accounts, image, lease, commit);
+        if (!committed) throw fenced(imageId, uploadId);
         await accounts.add(lease.owner, { reservedBytes: -lease.reservedBytes });
         const record = requireFound(await images.find(row.id));
         failPoint('commit-begun');
         return present(record, identity);
       }
+      checkLeaseQuota(accounts, lease, commit.sizeBytes, commit.limits);
       if (lease.kind === 'stage') throw fenced(imageId, uploadId);
       // The one statement that decides: this image, still waiting, under this very upload.
       const activated = await images.transition(
@@ -262,18 +261,6 @@ function checkMayUse(
   if (isOwnUpload(lease, identity)) return;
   if (!image) throw imageNotFound(lease.imageId);
   checkMayChange(identity, image);
-}
-
-function checkLeaseQuota(
-  accounts: Accounts,
-  lease: Lease,
-  bytes: number,
-  limits: ProjectLimits | undefined,
-): void {
-  const usage = accounts.usageOf(lease.owner);
-  if (!usage) return;
-  const others = { ...usage, reservedBytes: usage.reservedBytes - lease.reservedBytes };
-  checkBytes(others, bytes, lease.quotaLimitBytes, limits);
 }
 
 function notUploadable({ row }: LockedImage): DomainError {

@@ -6,6 +6,7 @@ import {
   type BeginImport,
   type ClaimImport,
   type ClaimedImport,
+  type CommitUpload,
   type ImageProperty,
   type ImageRecord,
   type ImportTarget,
@@ -19,6 +20,8 @@ const STATUS_FOR = {
   'web-download': 'queued',
   'copy-image': 'active',
   'glance-download': 'queued',
+  clone: 'queued',
+  export: 'active',
 } as const;
 
 /** An import that was accepted and has not ended. */
@@ -54,7 +57,7 @@ export class FakeImports {
     const now = this.now();
     const task: TaskRecord = {
       id: taskId,
-      type: 'api_image_import',
+      type: request.taskType ?? 'api_image_import',
       status: 'pending',
       owner: request.owner,
       input: request.input,
@@ -79,13 +82,13 @@ export class FakeImports {
       attempts: 0,
       isLastAttempt: false,
     };
-    image.copy = null;
-    if (method !== 'copy-image') transition(image, 'importing');
+    if (method !== 'export') image.copy = null;
+    if (STATUS_FOR[method] !== 'active') transition(image, 'importing');
     this.show(image, image.import, [
       ...(request.properties ?? []),
       [IMPORT_PROPERTIES.task, taskId],
     ]);
-    this.timeline.add(record.id, 'import.accepted', actor, { taskId });
+    this.timeline.add(record.id, `${wordFor(request)}.accepted`, actor, { taskId });
     return structuredClone(task);
   }
 
@@ -93,8 +96,10 @@ export class FakeImports {
   tellOfClaim(image: FakeImage, job: FakeImport, actor: FakeActor): void {
     const { taskId } = job.request;
     const { id } = image.record;
-    if (job.uploadId === null) this.timeline.add(id, 'import.started', actor, { taskId });
-    this.timeline.add(id, 'import.filling', actor, { taskId, storeId: waitingTarget(job) });
+    if (job.uploadId === null)
+      this.timeline.add(id, `${wordFor(job.request)}.started`, actor, { taskId });
+    if (job.request.method !== 'export')
+      this.timeline.add(id, 'import.filling', actor, { taskId, storeId: waitingTarget(job) });
   }
 
   /** A store has got the data. @returns whether the image becomes active with it */
@@ -117,6 +122,18 @@ export class FakeImports {
     return activates;
   }
 
+  /** The data is where no location of the image is. */
+  commitExport(
+    image: FakeImage,
+    { location, sizeBytes, checksum }: CommitUpload,
+    actor: FakeActor,
+  ): void {
+    const job = requireImport(image);
+    const { taskId } = job.request;
+    this.end(image, job, undefined, { location: location.url, size: sizeBytes, checksum });
+    this.timeline.add(image.record.id, 'export.finished', actor, { taskId, bytes: sizeBytes });
+  }
+
   failStep(
     image: FakeImage,
     state: 'abandoned' | 'expired',
@@ -125,9 +142,10 @@ export class FakeImports {
   ): void {
     const job = requireImport(image);
     const { taskId } = job.request;
+    const word = wordFor(job.request);
     const storeId = waitingTarget(job);
     const tell = (step: string, more: object): void =>
-      this.timeline.add(image.record.id, `import.${step}`, actor, { taskId, ...more });
+      this.timeline.add(image.record.id, `${word}.${step}`, actor, { taskId, ...more });
     if (copyEnd === 'handed_back' || (state === 'expired' && !job.isLastAttempt)) {
       if (copyEnd === 'handed_back') job.attempts -= 1;
       tell('interrupted', { bytes, reason: 'Another process goes on' });
@@ -139,7 +157,7 @@ export class FakeImports {
         ? `The service ended ${job.attempts} times while it ran this import`
         : 'Task failed due to Internal Error');
     mark(job, 'failed');
-    tell('store_failed', { storeId, reason: failure });
+    if (word === 'import') tell('store_failed', { storeId, reason: failure });
     const verdict = importVerdict(job.targets, job.request.allStoresMustSucceed);
     if (verdict === 'next') {
       this.advance(image, job);
@@ -165,6 +183,12 @@ export class FakeImports {
     this.end(image, job, failure);
     tell('failed', { reason: failure });
     if (record.status !== 'importing') return;
+    if (job.request.deletesImage === true) {
+      transition(image, 'deleted');
+      Object.assign(record, { deleted: true, deletedAt: this.now() });
+      this.timeline.add(record.id, 'image.deleted', actor);
+      return;
+    }
     transition(image, 'queued');
     const { diskFormat, containerFormat, properties } = job.before ?? record;
     const formats = { diskFormat, containerFormat };
@@ -178,10 +202,14 @@ export class FakeImports {
   /** The image is being deleted. */
   cancel(image: FakeImage, actor: FakeActor): void {
     if (image.import) {
-      const { taskId } = image.import.request;
+      const { request } = image.import;
+      const { taskId } = request;
       const reason = 'The image was deleted';
       this.end(image, image.import, reason);
-      this.timeline.add(image.record.id, 'import.failed', actor, { taskId, reason });
+      this.timeline.add(image.record.id, `${wordFor(request)}.failed`, actor, {
+        taskId,
+        reason,
+      });
     }
     image.staged = null;
   }
@@ -191,7 +219,12 @@ export class FakeImports {
     this.show(image, job);
   }
 
-  private end(image: FakeImage, job: FakeImport, failure: string | undefined): void {
+  private end(
+    image: FakeImage,
+    job: FakeImport,
+    failure: string | undefined,
+    result: object = {},
+  ): void {
     this.show(image, job);
     image.record.properties = image.record.properties.filter(
       ([name]) => name !== IMPORT_PROPERTIES.task,
@@ -201,13 +234,14 @@ export class FakeImports {
     const task = this.tasks.get(job.request.taskId);
     if (!task) return;
     task.status = failure === undefined ? 'success' : 'failure';
-    task.result = failure === undefined ? { image_id: image.record.id } : null;
+    task.result = failure === undefined ? { image_id: image.record.id, ...result } : null;
     task.message = failure ?? '';
     task.updatedAt = this.now();
     task.expiresAt = this.now();
   }
 
   private show(image: FakeImage, job: FakeImport, others: readonly ImageProperty[] = []): void {
+    if (job.request.method === 'export') return;
     const inState = (state: string): string =>
       job.request.storesAreNamed
         ? job.targets
@@ -225,6 +259,10 @@ export class FakeImports {
   }
 }
 
+function wordFor({ method }: BeginImport): 'import' | 'export' {
+  return method === 'export' ? 'export' : 'import';
+}
+
 /** Over those of the same names. */
 export function putProperties(record: ImageRecord, properties: readonly ImageProperty[]): void {
   const names = new Set(properties.map(([name]) => name));
@@ -239,13 +277,17 @@ export function fakeSourceOf({ request, targets }: FakeImport): ClaimedImport['s
     'web-download': 'url',
     'copy-image': 'image',
     'glance-download': 'held',
+    clone: 'clone',
+    export: 'image',
   } as const;
   return sources[request.method];
 }
 
 /** Whether the claimer can reach what the import reads. */
 export function fakeCanReach({ areaId }: FakeImport, claim: ClaimImport): boolean {
-  return areaId === null || areaId === claim.stagingAreaId || areaId === claim.holderId;
+  return (
+    areaId === null || areaId === claim.stagingAreaId || (claim.holderIds ?? []).includes(areaId)
+  );
 }
 
 export function waitingTarget({ targets }: FakeImport): string {

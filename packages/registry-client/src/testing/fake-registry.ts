@@ -213,6 +213,7 @@ export class FakeRegistry implements Registry {
     const {
       image: wanted,
       upload: begin,
+      import: wantedImport,
       limits,
       ...data
     } = checkAgainst(createImageSchema, request);
@@ -247,6 +248,7 @@ export class FakeRegistry implements Registry {
     this.images.set(id, image);
     this.timeline.add(id, 'image.created', context);
     if (lease) this.timeline.add(id, 'upload.started', context);
+    if (wantedImport) this.imports.begin(image, wantedImport, context);
     this.tellOfData(image, data, context);
     return { image: present(image.record, context.identity), lease };
   }
@@ -400,6 +402,11 @@ export class FakeRegistry implements Registry {
     if (upload.state === 'committed') return present(record, context.identity);
     if (upload.state !== 'live' || image.uploadId !== uploadId) throw fenced(upload);
     if (upload.kind === 'stage') throw fenced(upload);
+    if (image.import?.request.method === 'export') {
+      this.imports.commitExport(image, { location, ...result }, context);
+      upload.state = 'committed';
+      return present(record, context.identity);
+    }
     this.checkQuota({ ...upload, limits }, result.sizeBytes);
     const id = this.nextLocationId++;
     const isOfImport = upload.kind === 'import' || upload.kind === 'image_copy';
@@ -534,6 +541,7 @@ export class FakeRegistry implements Registry {
         storeId: waitingTarget(job),
         source,
         staged: source === 'staged' ? image.staged : null,
+        sourceImageId: source === 'clone' ? (job.request.sourceImageId ?? null) : null,
         certificate: job.request.certificate ?? null,
         attempt: job.attempts,
       });

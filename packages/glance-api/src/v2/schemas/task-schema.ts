@@ -1,4 +1,4 @@
-import { TASK_STATUSES } from '@glance/common';
+import { TASK_STATUSES, TASK_TYPES } from '@glance/common';
 import { UUID_PATTERN, type JsonSchema } from './image-schema';
 
 /** `/v2/schemas/task` (tasks sheet §1) */
@@ -9,7 +9,7 @@ export const TASK_SCHEMA: JsonSchema = {
     type: {
       type: 'string',
       description: 'What the task does',
-      enum: ['import', 'api_image_import', 'location_import'],
+      enum: [...TASK_TYPES, 'api_image_import', 'location_import'],
     },
     status: { type: 'string', description: 'How far the task is', enum: TASK_STATUSES },
     input: { type: ['null', 'object'], description: 'What the task was told to do' },

@@ -283,4 +283,8 @@ export const IMPORT_COLUMNS: readonly ColumnDefinition[] = [
   column('before_import', 'mediumtext', NULLABLE),
   // PEM, of the signature that the data must have.
   column('certificate', 'mediumtext', NULLABLE),
+  // The image whose data is cloned.
+  varchar('source_image_id', 36, { ...NULLABLE, binary: true }),
+  // The image was made for this, and goes when it comes to nothing.
+  column('deletes_image', 'boolean', { default: 0 }),
 ];

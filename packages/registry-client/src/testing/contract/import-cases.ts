@@ -47,8 +47,8 @@ export function importCases(newWorld: NewWorld): void {
     });
     expect(await imports.imageOf(id)).toMatchObject({ status: 'importing' });
     expect(await imports.claim(id)).toBeNull();
-    expect(await imports.claim(id, { holderId: randomUUID() })).toBeNull();
-    const claimed = await imports.claimed(id, { holderId: heldBy.id });
+    expect(await imports.claim(id, { holderIds: [randomUUID()] })).toBeNull();
+    const claimed = await imports.claimed(id, { holderIds: [heldBy.id] });
     expect(claimed).toMatchObject({ source: 'held', storeId: 'one', staged: null, certificate });
     const { uploadId } = claimed.lease;
     await world.registry.commitUpload(id, uploadId, world.commitRequest(), world.admin);
