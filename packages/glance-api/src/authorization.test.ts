@@ -228,6 +228,8 @@ const OTHER_OPERATIONS: Readonly<Record<string, Partial<Record<CallerName | 'oth
   'get /v2/schemas/task': { others: 200 },
   'get /v2/schemas/tasks': { others: 200 },
   'get /v2/tasks': { admin: 200, others: 403 },
+  // Nothing is in the body.
+  'post /v2/tasks': { admin: 400, others: 403 },
   'get /v2/tasks/{id}': { admin: 404, others: 403 },
   'get /v2/info/import': { others: 200 },
   'get /v2/info/usage': { others: 200 },

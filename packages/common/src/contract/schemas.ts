@@ -3,8 +3,7 @@ import type { DataPlace } from '../data-place';
 import type { Identity } from '../identity';
 import { MAX_INT32, VISIBILITIES } from '../image';
 import { IMAGE_STATUSES } from '../image-status';
-import type { ProjectLimits } from '../project-limits';
-import { isCanonicalUuid, isPrototypeName } from '../text';
+import { isCanonicalUuid } from '../text';
 import { bytes, imageProperty, int32, projectLimits, quota, text, uuid } from './schema-parts';
 import { beginImportSchema } from './task-schemas';
 import type {

@@ -1,4 +1,4 @@
-import { checkCountQuota, DomainError, type ImageRecord, type Visibility } from '@glance/common';
+import { DomainError, type ImageRecord, type Visibility } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
 import { noteImage, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
@@ -20,7 +20,7 @@ import { isService } from './locations-controller';
 import type { ImageCreation } from './image-creation';
 import { imageView, type ImageViewOptions } from './image-view';
 import { parseListQuery, type ListLimits } from './list-query';
-import { checkReadOnlyFields, parseNewImage, visibilityAction } from './new-image';
+import { parseNewImage, visibilityAction } from './new-image';
 import { checkFormatsSet } from './image-locations';
 import { planPatch } from './patch/apply-patch';
 import { planLocations, type LocationContext } from './patch/plan-locations';
@@ -54,7 +54,7 @@ export class ImagesController {
   constructor(private readonly options: ImagesControllerOptions) {}
 
   create = async (req: Request, res: Response): Promise<void> => {
-    const { registry, stores, policy, schemas, properties, baseUrl } = this.options;
+    const { registry, stores, schemas, baseUrl } = this.options;
     const body = parseNewImage(req.body, schemas);
     const caller = requireWriter(req);
     const { image } = body;

@@ -19,7 +19,6 @@ import { requireWriter } from '../auth/require-writer';
 import type { ImageImporter } from '../imports/image-importer';
 import type { ImportFilter } from '../imports/import-filter';
 import type { StagingArea } from '../imports/staging-area';
-import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import type { ImageSignatures } from '../signatures/image-signatures';
@@ -32,7 +31,6 @@ export interface TaskCreationOptions {
   registry: Registry;
   stores: StoreSet;
   policy: Policy;
-  limits: LimitSource;
   schemas: ImageSchemas;
   creation: ImageCreation;
   filter: ImportFilter;

@@ -14,7 +14,6 @@ import { cancelImport } from '../imports/import-steps';
 import type { LockedImage } from '../images/image-repository';
 import { present, requireFound } from '../images/image-rights';
 import { checkMayChange } from '../images/visibility';
-import { Accounts, countedBytes } from '../quota/accounts';
 import type { Repositories } from '../repositories';
 import { requireService } from '../http/require-service';
 import { eraseImage } from './erase-image';

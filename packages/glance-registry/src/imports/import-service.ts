@@ -166,6 +166,8 @@ async function claimImport(
   await imports.beginAttempt(imageId, { uploadId, attempts, isLast: attempts >= maxAttempts });
   await tasks.begin(job.taskId);
   const { taskId } = job;
+  // Of the first attempt at the first store.
+  const isStart = job.uploadId === null;
   const filling: ImageEvent = { kind: 'import.filling', taskId, storeId: target.storeId };
   await events.record(imageId, [
     ...(isStart ? [{ kind: `${wordFor(job)}.started` as const, taskId }] : []),

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { BeginImport } from '@glance/common';
 import { expectRefusal, type ContractWorld, type NewWorld } from './contract-world';
 import { ImportWorld } from './import-world';
 
@@ -10,6 +12,10 @@ export function importEndCases(newWorld: NewWorld): void {
   beforeEach(() => {
     world = newWorld();
     imports = new ImportWorld(world);
+  });
+
+  const taskIdOf = async (imageId: string): Promise<{ taskId: string }> => ({
+    taskId: (await imports.taskOf(imageId)).id,
   });
 
   it('leave an image queued that got nothing, with the reason in the task', async () => {
@@ -74,6 +80,81 @@ export function importEndCases(newWorld: NewWorld): void {
     const properties = Object.fromEntries(image.properties);
     expect(properties).toMatchObject({ site: 'north' });
     expect(properties).not.toHaveProperty('os_type');
+  });
+
+  it('make the image that they fill, and delete it when they come to nothing', async () => {
+    const made = async (): Promise<string> => {
+      const wanted = { taskType: 'import', deletesImage: true } as const;
+      const { image } = await world.registry.createImage(
+        {
+          image: { diskFormat: 'raw', containerFormat: 'bare' },
+          import: world.importRequest({ ...wanted, storeIds: ['one', 'two'] }),
+        },
+        world.owner,
+      );
+      expect(image).toMatchObject({ status: 'importing' });
+      expect(await imports.taskOf(image.id)).toMatchObject({ type: 'import', status: 'pending' });
+      return image.id;
+    };
+    const id = await made();
+    await imports.fill(id);
+    expect(await imports.fill(id)).toMatchObject({ status: 'active' });
+
+    const failing = await made();
+    const { taskId } = await taskIdOf(failing);
+    const url = `file:///images/${failing}`;
+    await imports.fill(failing, { location: { url, metadata: { store: 'one' } } });
+    await imports.fail(failing, 'The store is full');
+    await expectRefusal(imports.imageOf(failing), 'image_not_found');
+    const task = await world.registry.getTask(taskId, world.admin);
+    expect(task).toMatchObject({ status: 'failure', message: 'The store is full' });
+    const removals = await world.registry.listRemovals({ imageId: failing, limit: 9 }, world.admin);
+    expect(removals.map(({ location }) => location.url)).toEqual([url]);
+  });
+
+  it('take the data of another image', async () => {
+    const source = await world.createActive();
+    const { id } = await imports.image();
+    await imports.begin(id, {
+      method: 'clone',
+      sourceImageId: source.id,
+      storeIds: ['one', 'two'],
+    });
+    const claimed = await imports.claimed(id);
+    expect(claimed).toMatchObject({ source: 'clone', sourceImageId: source.id });
+    const { uploadId } = claimed.lease;
+    await world.registry.commitUpload(id, uploadId, world.commitRequest(), world.admin);
+    expect(await imports.claimed(id)).toMatchObject({ source: 'image', sourceImageId: null });
+  });
+
+  it('leave an image as it is that they export, and say where to', async () => {
+    const { id } = await world.createActive();
+    const before = await imports.imageOf(id);
+    const heldBy = { id: randomUUID(), node: 'exporter:1' };
+    const wanted: Partial<BeginImport> = {
+      ...{ method: 'export', taskType: 'export', heldBy, storeIds: ['exports'] },
+    };
+    await imports.begin(id, wanted);
+    expect(await imports.claim(id)).toBeNull();
+    const { lease, source } = await imports.claimed(id, { holderIds: [heldBy.id] });
+    expect(source).toBe('image');
+    const url = `file:///exports/${id}`;
+    const commit = world.commitRequest({ location: { url, metadata: {} } });
+    await world.registry.commitUpload(id, lease.uploadId, commit, world.admin);
+    expect(await imports.taskOf(id)).toMatchObject({
+      type: 'export',
+      status: 'success',
+      result: { image_id: id, location: url, size: commit.sizeBytes, checksum: commit.checksum },
+    });
+    const { updatedAt: _, ...after } = await imports.imageOf(id);
+    expect(before).toMatchObject(after);
+    await imports.begin(id, wanted);
+    await world.registry.beginDeletion(id, { delayed: false }, world.owner);
+    const tasks = await world.registry.listTasks(
+      { sortKey: 'created_at', sortDirection: 'asc', limit: 10, type: 'export' },
+      world.owner,
+    );
+    expect(tasks.map(({ status }) => status)).toContain('failure');
   });
 
   it('learn nothing from further stores', async () => {
