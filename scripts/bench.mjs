@@ -7,6 +7,7 @@ import { printTable, writeJson } from './bench/report.mjs';
 import { Resources } from './bench/resources.mjs';
 import { measureCache } from './bench/rows/cache.mjs';
 import { measureDownload } from './bench/rows/download.mjs';
+import { measureImport } from './bench/rows/import.mjs';
 import { measureLists } from './bench/rows/lists.mjs';
 import { measureMemory } from './bench/rows/memory.mjs';
 import { measureRates } from './bench/rows/rates.mjs';
@@ -20,6 +21,7 @@ const ROWS = {
   upload: measureUpload,
   download: measureDownload,
   cache: measureCache,
+  import: measureImport,
   stores: measureStores,
   memory: measureMemory,
   rates: measureRates,

@@ -11,6 +11,7 @@ import { IdentityServer } from './support/identity';
 jest.setTimeout(120_000);
 
 const ALICE = 'alice:project-a:member,reader';
+const ADMIN = 'root:project-a:admin,member,reader';
 const MIB = 1024 * 1024;
 
 /** A site that converts what is imported, and users who sign (tasks sheet §7, lifecycle sheet §6). */
@@ -29,6 +30,7 @@ describeWithClients()('the real clients, at a site that converts and verifies', 
         image_import_opts: ['image_import_plugins = [image_decompression, image_conversion]'],
         key_manager: ['backend = directory', `certificate_directory = ${directory}`],
         import: ['poll_interval = 0.5'],
+        task: [`export_dir = ${path.join(directory, 'exports')}`],
       },
     });
     identity = await IdentityServer.start(deployment.apiUrl, [
@@ -44,8 +46,14 @@ describeWithClients()('the real clients, at a site that converts and verifies', 
     await rm(directory, { recursive: true });
   });
 
-  const run = async (program: 'glance' | 'openstack', ...args: string[]): Promise<string> =>
-    (await runClient(program, args, { environment: identity.environment(ALICE) })).toString();
+  const runAs = async (
+    token: string,
+    program: 'glance' | 'openstack',
+    ...args: string[]
+  ): Promise<string> =>
+    (await runClient(program, args, { environment: identity.environment(token) })).toString();
+  const run = (program: 'glance' | 'openstack', ...args: string[]): Promise<string> =>
+    runAs(ALICE, program, ...args);
   const show = async (name: string): Promise<Record<string, unknown>> =>
     JSON.parse(await run('openstack', 'image', 'show', '-f', 'json', name)) as Record<
       string,
@@ -78,6 +86,34 @@ describeWithClients()('the real clients, at a site that converts and verifies', 
       const names = await readdir(deployment.stagingDirectory(0), { recursive: true });
       expect(names.filter((name) => /[0-9a-f]{8}-/.test(path.basename(name)))).toEqual([]);
     });
+  });
+
+  it('stage and import by one command, and make tasks of what they have', async () => {
+    const raw = ['--disk-format', 'raw', '--container-format', 'bare'];
+    const file = ['--file', path.join(directory, 'disk.raw')];
+    await run('openstack', 'image', 'create', '--import', ...raw, ...file, 'staged');
+    await eventually(async () => {
+      expect(await show('staged')).toMatchObject({ status: 'active', size: disk.length });
+    });
+    const { id } = await show('staged');
+    const taskOf = async (type: string): Promise<string> => {
+      const input = JSON.stringify({ image_id: id });
+      const made = await runAs(ADMIN, 'glance', 'task-create', '--type', type, '--input', input);
+      const task = /\| id +\| (\S+)/.exec(made)?.[1] ?? '';
+      await eventually(async () => {
+        expect(await runAs(ADMIN, 'glance', 'task-show', task)).toMatch(/status +\| success/);
+      });
+      return await runAs(ADMIN, 'glance', 'task-show', task);
+    };
+    await taskOf('export');
+    const exported = path.join(directory, 'exports', String(id));
+    expect((await readFile(exported)).equals(disk)).toBe(true);
+    const clone = /"image_id": "([^"]+)"/g;
+    const ids = [...(await taskOf('clone')).matchAll(clone)].map(([, each]) => each);
+    const made = ids.find((each) => each !== id) ?? '';
+    const saved = path.join(directory, 'clone');
+    await runAs(ADMIN, 'openstack', 'image', 'save', '--file', saved, made);
+    expect((await readFile(saved)).equals(disk)).toBe(true);
   });
 
   it('upload what was signed, and nothing else', async () => {

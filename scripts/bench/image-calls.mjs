@@ -1,4 +1,5 @@
 // Image API calls of the measurements.
+import { setTimeout as pause } from 'node:timers/promises';
 import { identity } from './our-services.mjs';
 import { runProgram } from './processes.mjs';
 
@@ -51,6 +52,23 @@ export async function reserveByV2(url) {
   });
   if (reserved.status !== 201) throw new Error(`Reserving: ${await reserved.text()}`);
   return (await reserved.json()).id;
+}
+
+/** Imports a URL into an image. @returns when the image has the data. */
+export async function importByV2(url, id, uri) {
+  const accepted = await fetch(`${url}/v2/images/${id}/import`, {
+    method: 'POST',
+    headers: { ...ADMIN, 'content-type': 'application/json' },
+    body: JSON.stringify({ method: { name: 'web-download', uri } }),
+  });
+  if (accepted.status !== 202) throw new Error(`Importing: ${await accepted.text()}`);
+  for (;;) {
+    const shown = await fetch(`${url}/v2/images/${id}`, { headers: ADMIN });
+    const { status } = await shown.json();
+    if (status === 'active') return;
+    if (status !== 'importing') throw new Error(`The import left the image ${status}`);
+    await pause(20);
+  }
 }
 
 /** The program task of uploading `bytes` bytes to an image. */
