@@ -7,6 +7,7 @@ import type { StoreMetrics, StoreOperation } from './store-metrics';
 import type {
   AddRequest,
   AddedBlob,
+  CopyRequest,
   BlobAccess,
   ByteRange,
   GetOptions,
@@ -122,6 +123,10 @@ export class InstrumentedStore {
         ? 'source_failed'
         : failureName(error, request.signal),
     );
+    return this.named(added);
+  }
+
+  private named(added: AddedBlob): AddedBlob {
     return {
       ...added,
       metadata:
@@ -129,6 +134,32 @@ export class InstrumentedStore {
       settle: () => this.metadataCall('settle', () => added.settle()),
       discard: () => this.metadataCall('discard', () => added.discard()),
     };
+  }
+
+  /** Whether it may be able to add a blob that has the bytes of another one without reading them. */
+  get canCopy(): boolean {
+    return this.driver.copy !== undefined;
+  }
+
+  /** @throws as the driver; `store_add_disabled`; `store_get_unsupported` where it cannot copy. */
+  async copy(locationUrl: string, request: CopyRequest): Promise<AddedBlob> {
+    this.requireAdd();
+    requireUploadName(request);
+    const { driver } = this;
+    if (!driver.copy) {
+      throw this.ownError('store_get_unsupported', 'This store copies no images.');
+    }
+    const copy = driver.copy.bind(driver);
+    const work = async (): Promise<AddedBlob> => {
+      try {
+        request.signal?.throwIfAborted();
+        return await copy(locationUrl, request);
+      } catch (error) {
+        throw this.translate(error, request.signal);
+      }
+    };
+    const fail = (error: unknown): string => failureName(error, request.signal);
+    return this.named(await this.meter.measure('copy', work, fail));
   }
 
   /** @throws as the driver; `store_get_unsupported` for a range the store cannot serve. */

@@ -57,6 +57,9 @@ export interface AddRequest extends UploadName {
   signal?: AbortSignal | undefined;
 }
 
+/** As for an add, of a blob whose bytes are in the store already. */
+export type CopyRequest = Omit<AddRequest, 'source' | 'expectedSizeBytes'>;
+
 export interface AddedBlob {
   locationUrl: string;
   sizeBytes: number;
@@ -174,6 +177,14 @@ export interface StoreDriver {
    * `store_write_denied`, `store_unavailable`.
    */
   add(request: AddRequest): Promise<AddedBlob>;
+
+  /**
+   * Adds a blob that has the bytes of another one of this store, by what is below the store: they
+   * do not pass through this service. All or nothing, as add.
+   * @throws as add; `store_blob_missing`; `store_get_unsupported` where this one has to be read
+   * and added.
+   */
+  copy?(locationUrl: string, request: CopyRequest): Promise<AddedBlob>;
 
   /**
    * Opens a blob: once this resolves the blob was there and readable. The stream yields exactly the

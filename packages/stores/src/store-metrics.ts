@@ -1,5 +1,6 @@
 export type StoreOperation =
   | 'add'
+  | 'copy'
   | 'get'
   | 'sizeOf'
   | 'delete'

@@ -96,6 +96,8 @@ export interface Transfer {
   learned?(): LearnedFacts | undefined;
   /** What users are told of a failure that nobody waits for. Else: what the client was answered. */
   failureText?(error: unknown): string;
+  /** Of data that the destination had without the body. */
+  knownDigests?(): UploadDigests | undefined;
   /** Called when bytes may come. */
   begin?(): void;
   /** Asked when bytes come; none for data that nothing is to be said of. */
@@ -212,7 +214,8 @@ export class ImageUploader {
       });
       failPoint('U6');
       keeper.stop();
-      const image = await this.commit(transfer, lease.uploadId, added, source.digests, limits);
+      const digests = transfer.knownDigests?.() ?? source.digests;
+      const image = await this.commit(transfer, lease.uploadId, added, digests, limits);
       failPoint('U7');
       // What is staged stays an unfinished attempt until its import has ended.
       if (transfer.stagingAreaId === undefined) await this.settle(added, imageId, lease.uploadId);

@@ -17,8 +17,10 @@ import { openImageData } from '../images/open-image-data';
 import { removeTakenLocations } from '../images/remove-locations';
 import type { ImageUploader } from '../images/upload-image';
 import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
+import { signatureOf } from '../signatures/signature-check';
 import { signatureCheckOf } from '../signatures/image-signatures';
 import { ExternalBody } from '../transfer/external-body';
+import { CloneDestination } from './clone-destination';
 import type { DataPreparation } from './preparation/data-preparation';
 import type { RemoteImages } from './remote-images';
 import type { StagingArea } from './staging-area';
@@ -105,6 +107,11 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
           ? { sizeBytes: staged.sizeBytes, md5: staged.checksum, hash: staged.hash }
           : { sizeBytes: undefined, md5: undefined };
     const exportStore = isExport ? (await exports?.open())?.store : undefined;
+    // Data that is signed is read.
+    const clone =
+      source === 'clone' && !signatureOf(image)
+        ? new CloneDestination(stores, stores.get(storeId), () => this.originalOf(claimed, context))
+        : undefined;
     let learned: LearnedFacts | undefined;
     const open = async (signal: AbortSignal): Promise<{ stream: BlobStream }> => {
       const opened = await this.open(claimed, context, signal);
@@ -122,7 +129,8 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const filled = await uploader.transfer(
         {
           image,
-          destination: () => exportStore ?? stores.get(storeId),
+          destination: () => exportStore ?? clone ?? stores.get(storeId),
+          knownDigests: () => clone?.digests,
           body: () => new ExternalBody(open, timeoutMs),
           // As of a copy: the service's own work, for the owner of the image.
           caller: { projectId: image.owner },
@@ -157,18 +165,15 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   private async open(
-    { image, lease, source, sourceImageId, staged, task }: ClaimedImport,
+    claimed: ClaimedImport,
     context: CallContext,
     signal: AbortSignal,
   ): Promise<{ stream: BlobStream; learned?: LearnedFacts }> {
     const { registry, staging, remotes, web } = this.options;
+    const { image, lease, source, staged, task } = claimed;
     failPoint('I2');
     if (source === 'image') return await this.openImage(image);
-    if (source === 'clone') {
-      const original = await registry.getImage(sourceImageId ?? '', context);
-      if (original.status === 'active') return await this.openImage(original);
-      throw new DomainError('store_source_unusable', 'The image to clone is active no more');
-    }
+    if (source === 'clone') return await this.openImage(await this.originalOf(claimed, context));
     if (source === 'staged') {
       if (!staged) throw new Error('a claim of staged data does not say where it is');
       const area = await staging.open();
@@ -184,6 +189,16 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const text = 'The data cannot be read from the URL of the import';
       throw new DomainError('store_source_unusable', text, { cause: error });
     }
+  }
+
+  /** The image whose data is cloned. @throws DomainError when it has none any more */
+  private async originalOf(
+    { sourceImageId }: ClaimedImport,
+    context: CallContext,
+  ): Promise<ImageRecord> {
+    const original = await this.options.registry.getImage(sourceImageId ?? '', context);
+    if (original.status === 'active') return original;
+    throw new DomainError('store_source_unusable', 'The image to clone is active no more');
   }
 
   private async openImage(image: ImageRecord): Promise<{ stream: BlobStream }> {

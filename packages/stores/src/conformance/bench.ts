@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { InstrumentedStore } from '../instrumented-store';
-import type { AddRequest, AddedBlob } from '../store-driver';
+import type { AddRequest, AddedBlob, CopyRequest } from '../store-driver';
 import type { StoreHarness, StoreUnderTest } from './harness';
 import { patternSource, sourceOf } from './pattern';
 
@@ -64,6 +64,15 @@ export class Bench {
     this.adds.push(added);
     const { imageId, uploadId } = { ...name, ...request };
     return { ...added, imageId, uploadId };
+  }
+
+  /** Copies a blob that is there by the store itself. */
+  async copy(location: string, request: Partial<CopyRequest> = {}): Promise<AddedBlob> {
+    const name = { imageId: randomUUID(), uploadId: randomUUID() };
+    const added = await this.store.copy(location, { ...name, ...request });
+    this.locations.add(added.locationUrl);
+    this.adds.push(added);
+    return added;
   }
 
   /** The location of a blob with these bytes, or with this many of the pattern. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from '@jest/globals';
 import { describeAdding } from './add-cases';
 import { Bench } from './bench';
+import { describeCopying } from './copy-cases';
 import { describeDeleting } from './delete-cases';
 import { describeErrors } from './error-cases';
 import { describeReading } from './get-cases';
@@ -21,6 +22,7 @@ export function describeStoreConformance(name: string, harness: StoreHarness): v
     afterEach(() => bench.tearDown(), timeoutMs);
     const { capabilities, areas = ['add', 'delete', 'list', 'get', 'errors'] } = harness;
     if (capabilities.add && areas.includes('add')) describeAdding(bench, timeoutMs);
+    if (capabilities.add && areas.includes('add')) describeCopying(bench);
     if (capabilities.delete && areas.includes('delete')) describeDeleting(bench);
     if (capabilities.list && areas.includes('list')) describeListing(bench);
     if (areas.includes('get')) describeReading(bench);

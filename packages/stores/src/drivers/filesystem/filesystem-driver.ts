@@ -8,6 +8,7 @@ import { blobMissing, rangeOutsideBlob } from '../../store-errors';
 import type {
   AddRequest,
   AddedBlob,
+  CopyRequest,
   GetOptions,
   OpenedBlob,
   StoreContext,
@@ -40,7 +41,7 @@ import { removeAttempt } from './remove-attempt';
 import { readBlob } from './read-blob';
 import { syncDirectory } from './sync-directory';
 import { toDeleteError, toReadError, toWriteError } from './system-errors';
-import { writeBlob } from './write-blob';
+import { copyBlob, writeBlob, type WriteOptions, type WrittenBlob } from './write-blob';
 
 /**
  * Blobs as files named by image id in one or several directories, readable by upstream and the
@@ -91,19 +92,16 @@ export class FilesystemDriver implements StoreDriver {
 
   async add(request: AddRequest): Promise<AddedBlob> {
     const directory = await chooseDirectory(this.directories, request.expectedSizeBytes ?? 0);
-    const blob = await writeBlob(directory.path, request, {
-      ...this.settings,
-      warn: (message) => {
-        this.context.warn(`store ${this.context.storeId}: ${message}`);
-      },
-    });
-    return {
-      locationUrl: toLocation(blob.path),
-      sizeBytes: blob.sizeBytes,
-      metadata: { ...metadataFor(directory.path, this.mounts) },
-      settle: () => asDelete(removePart(directory.path, request)),
-      discard: () => asDelete(removeAttempt(directory.path, request, this.settings.sync)),
-    };
+    const blob = await writeBlob(directory.path, request, this.writeOptions);
+    return this.added(directory.path, request, blob);
+  }
+
+  /** Into the directory of the other one, on whose file system it is. */
+  async copy(locationUrl: string, request: CopyRequest): Promise<AddedBlob> {
+    const place = await locateBlob(locationUrl, this.directories);
+    await this.sizeAt(place);
+    const blob = await copyBlob(place.directory.path, place.path, request, this.writeOptions);
+    return this.added(place.directory.path, request, blob);
   }
 
   async get(locationUrl: string, { range, signal }: GetOptions = {}): Promise<OpenedBlob> {
@@ -174,6 +172,21 @@ export class FilesystemDriver implements StoreDriver {
   /** Every file is closed by the operation that opened it. */
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private get writeOptions(): WriteOptions {
+    const { storeId, warn } = this.context;
+    return { ...this.settings, warn: (message) => warn(`store ${storeId}: ${message}`) };
+  }
+
+  private added(directory: string, name: UploadName, { path, sizeBytes }: WrittenBlob): AddedBlob {
+    return {
+      locationUrl: toLocation(path),
+      sizeBytes,
+      metadata: { ...metadataFor(directory, this.mounts) },
+      settle: () => asDelete(removePart(directory, name)),
+      discard: () => asDelete(removeAttempt(directory, name, this.settings.sync)),
+    };
   }
 
   // O_NONBLOCK: a FIFO under a blob's name must not hang the open.

@@ -1,15 +1,17 @@
 import { constants } from 'node:fs';
-import { link, open } from 'node:fs/promises';
+import { copyFile, link, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failPoint } from '@glance/common';
 import { storeDuplicate } from '../../store-errors';
-import type { AddRequest, ByteSource } from '../../store-driver';
+import type { AddRequest, ByteSource, CopyRequest } from '../../store-driver';
 import { partDirectory, partName } from './part-directory';
 import { finalNames, removeAttempt } from './remove-attempt';
 import { syncDirectory } from './sync-directory';
 import { errorCodeOf, isAbsent, toWriteError } from './system-errors';
 import { WriteBehind } from './write-behind';
+
+const NEW_FILE_MODE = 0o640;
 
 export interface WriteOptions {
   filePermissions: number | undefined;
@@ -34,6 +36,38 @@ export async function writeBlob(
   request: AddRequest,
   options: WriteOptions,
 ): Promise<WrittenBlob> {
+  const fill: Fill = (file) => copy(request.source, file, options);
+  return await storeFile(directory, request, options, fill);
+}
+
+/**
+ * The same with the bytes of another file of the file system: where that can share them (XFS, Btrfs)
+ * it takes no time, elsewhere the kernel copies them.
+ */
+export async function copyBlob(
+  directory: string,
+  from: string,
+  request: CopyRequest,
+  options: WriteOptions,
+): Promise<WrittenBlob> {
+  const fill: Fill = async (file, temporary) => {
+    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    // The copy has the permissions of its source.
+    await file.chmod(options.filePermissions ?? NEW_FILE_MODE);
+    return (await file.stat()).size;
+  };
+  return await storeFile(directory, request, options, fill);
+}
+
+/** @returns bytes */
+type Fill = (file: FileHandle, temporary: string) => Promise<number>;
+
+async function storeFile(
+  directory: string,
+  request: CopyRequest,
+  options: WriteOptions,
+  fill: Fill,
+): Promise<WrittenBlob> {
   const { imageId, uploadId } = request;
   const name = partName(imageId, uploadId);
   const { file, temporary } = await createExclusively(directory, name, imageId);
@@ -41,7 +75,7 @@ export async function writeBlob(
     // First, while the file is empty: nobody sees the bytes with wider permissions.
     if (options.filePermissions !== undefined) await file.chmod(options.filePermissions);
     failPoint('U2');
-    const sizeBytes = await copy(request.source, file, options);
+    const sizeBytes = await fill(file, temporary);
     request.signal?.throwIfAborted();
     failPoint('U4');
     if (options.sync) await file.datasync();
@@ -66,7 +100,7 @@ async function createExclusively(
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
     const temporary = join(await partDirectory(directory), name);
-    return { file: await open(temporary, flags, 0o640), temporary };
+    return { file: await open(temporary, flags, NEW_FILE_MODE), temporary };
   } catch (error) {
     throw errorCodeOf(error) === 'EEXIST' ? storeDuplicate(imageId, error) : toWriteError(error);
   }
@@ -108,7 +142,7 @@ function isZero(chunk: Uint8Array): boolean {
 async function linkToFreeName(
   temporary: string,
   directory: string,
-  request: AddRequest,
+  request: CopyRequest,
 ): Promise<string> {
   const [plain, own] = finalNames(request);
   for (const name of request.firstAttempt === true ? [plain, own] : [own]) {

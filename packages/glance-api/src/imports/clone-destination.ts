@@ -1,0 +1,54 @@
+import { DomainError, isDomainError, type ImageRecord } from '@glance/common';
+import type { AddRequest, AddedBlob, InstrumentedStore, StoreSet } from '@glance/stores';
+import { activeLocations } from '../images/open-image-data';
+import type { TransferDestination } from '../images/upload-image';
+import type { UploadDigests } from '../transfer/upload-source';
+
+/**
+ * Takes the data of another image: by the store itself where that has it and can copy, else by the
+ * bytes that come.
+ */
+export class CloneDestination implements TransferDestination {
+  private copied: UploadDigests | undefined;
+
+  constructor(
+    private readonly stores: StoreSet,
+    private readonly store: InstrumentedStore,
+    private readonly findOriginal: () => Promise<ImageRecord>,
+  ) {}
+
+  /** Of data that the store has copied, which is what the other image has. */
+  get digests(): UploadDigests | undefined {
+    return this.copied;
+  }
+
+  async add(request: AddRequest): Promise<AddedBlob> {
+    const original = await this.findOriginal();
+    const digests = digestsOf(original);
+    const location = activeLocations(original).find(
+      (each) => this.stores.forLocation(each) === this.store,
+    );
+    if (!digests || !location || !this.store.canCopy) return await this.store.add(request);
+    try {
+      const added = await this.store.copy(location.url, request);
+      if (added.sizeBytes !== digests.sizeBytes) {
+        await added.discard();
+        throw new DomainError('data_mismatch', 'The copied data has another size than the image');
+      }
+      this.copied = digests;
+      return added;
+    } catch (error) {
+      if (isDomainError(error, 'store_get_unsupported')) return await this.store.add(request);
+      throw error;
+    }
+  }
+}
+
+/** @returns undefined when not all is known: then the data is read */
+function digestsOf(image: ImageRecord): UploadDigests | undefined {
+  const { sizeBytes, checksum: md5, hashAlgorithm, hashValue, virtualSizeBytes } = image;
+  if (sizeBytes === null || md5 === null || hashAlgorithm === null || hashValue === null) {
+    return undefined;
+  }
+  return { sizeBytes, md5, hashAlgorithm, hashValue, virtualSizeBytes };
+}
