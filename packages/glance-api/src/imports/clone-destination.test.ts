@@ -29,7 +29,6 @@ describe('CloneDestination', () => {
       {
         stores: ['near', 'far'].map((id) => ({ id, type: 'file', options: at(id) })),
         defaultStoreId: 'near',
-        areNamed: true,
       },
       { warn: () => undefined },
     );
@@ -50,11 +49,10 @@ describe('CloneDestination', () => {
     await rm(directory, { recursive: true });
   });
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as sources are
   async function* bytes(data: Buffer): AsyncGenerator<Uint8Array> {
     yield data;
   }
-  // eslint-disable-next-line @typescript-eslint/require-await, require-yield -- fails before a byte
+  // eslint-disable-next-line require-yield -- fails before a byte
   async function* unread(): AsyncGenerator<Uint8Array> {
     throw new Error('the bytes were asked for');
   }
