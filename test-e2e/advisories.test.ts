@@ -249,9 +249,13 @@ describe('with the default configuration', () => {
       ),
     );
     expect(new Set(texts).size).toBe(1);
-    const input = { import_from: 'http://169.254.169.254/', import_from_format: 'raw' };
+    const input = {
+      import_from: 'http://169.254.169.254/',
+      import_from_format: 'raw',
+      image_properties: {},
+    };
     const task = JSON.stringify({ type: 'import', input });
-    expect(await statusOf(ADMIN, '/v2/tasks', { method: 'POST', body: task })).toBe(405);
+    expect(await statusOf(ADMIN, '/v2/tasks', { method: 'POST', body: task })).toBe(403);
     const made = await send(A, '/v2/images', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

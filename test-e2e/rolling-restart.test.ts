@@ -58,7 +58,7 @@ describeBalanced.each(DATABASES)('replacing every process behind nginx on %s', (
         const answer = await fetch(`${url}${path}`, init);
         const bytes = Buffer.from(await answer.arrayBuffer());
         if (!answer.ok)
-          failures.push(`${name}: ${answer.status} ${bytes.toString().slice(0, 200)}`);
+          failures.push(`${name}: ${answer.status} ${bytes.toString().slice(0, 600)}`);
         return bytes;
       } catch (error) {
         failures.push(`${name}: ${String((error as Error).cause ?? error)}`);

@@ -30,6 +30,7 @@ describe('tasks made in API v2', () => {
     webPort = (web.address() as AddressInfo).port;
     server = await startTestApi(
       `--node-staging-uri=file://${directory}/staging`,
+      '--enabled-import-methods=[web-download]',
       `--task-export-dir=${directory}/exports`,
       `--import-filtering-opts-allowed-ports=80,${webPort}`,
       '--glance-store-http-store-allowed-networks=127.0.0.0/8',
@@ -163,7 +164,7 @@ describe('tasks made in API v2', () => {
     await as().delete(`/v2/tasks/${nothing}`).expect(405);
   });
 
-  it('export nothing where no directory is set', async () => {
+  it('export and import nothing where the site does not say so', async () => {
     const other = await startTestApi();
     try {
       const agent = () => request.agent(other.url).set('x-auth-token', ADMIN);
@@ -171,6 +172,9 @@ describe('tasks made in API v2', () => {
       const body = { type: 'export', input: { image_id: id } };
       const answer = await agent().post('/v2/tasks').send(body).expect(409);
       expect(answer.text).toContain('[task] export_dir is not set');
+      const fetching = { type: 'import', input: importOf('disk') };
+      const refused = await agent().post('/v2/tasks').send(fetching).expect(403);
+      expect(refused.text).toContain('enabled_import_methods');
     } finally {
       await other.close();
     }

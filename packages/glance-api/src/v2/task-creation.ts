@@ -33,6 +33,8 @@ export interface TaskCreationOptions {
   policy: Policy;
   schemas: ImageSchemas;
   creation: ImageCreation;
+  /** Those of the configuration that this release has. */
+  methods: readonly string[];
   filter: ImportFilter;
   importer: ImageImporter;
   signatures: ImageSignatures;
@@ -68,7 +70,12 @@ export class TaskCreation {
   }
 
   private async beginImport(request: ImportTask, req: Request, caller: Caller): Promise<string> {
-    const { stores, filter } = this.options;
+    const { stores, filter, methods } = this.options;
+    if (!methods.includes('web-download')) {
+      const text =
+        'Tasks import nothing from the web here: [DEFAULT] enabled_import_methods does not have web-download';
+      throw new DomainError('forbidden', text);
+    }
     const sourceUrl = filter.check(request.uri, 'import');
     const { imageProperties: given } = request;
     const properties = Object.keys(given).length === 0 ? DEFAULT_FORMATS : given;
