@@ -102,7 +102,7 @@ describe('tasks made in API v2', () => {
     const source = await created({ name: 'source', os_type: 'linux', tags: ['one'], min_ram: 5 });
     const id = await begun('clone', { image_id: source, image_properties: { name: 'twin' } });
     const task = await ended(id);
-    expect(task.status).toBe('success');
+    expect(task).toMatchObject({ status: 'success', input: { image_id: source } });
     const { image_id: clone } = task.result;
     expect(clone).not.toBe(source);
     expect(await show(clone)).toMatchObject({

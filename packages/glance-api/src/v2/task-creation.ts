@@ -153,7 +153,8 @@ export class TaskCreation {
         image,
         import: {
           ...begun,
-          input: { ...begun.input, image_id: image.id },
+          // A clone's input names the image that is cloned.
+          input: { image_id: image.id, ...begun.input },
           deletesImage: true,
           ...(certificate === undefined ? {} : { certificate }),
           ...(limits ? { limits } : {}),
