@@ -54,7 +54,7 @@ export const IMPORT_SECTIONS = {
     }),
     task_executor: textOption({ help: 'Not needed: there is one.' }),
     export_dir: textOption({
-      help: 'Directory that tasks of type export write images to, each as a file named by the id of the image; none can be exported unless it is set. It is made when it is needed, for this service alone, and nothing is ever removed from it. Nodes may share it.',
+      help: 'Directory that tasks of type export write images to, each as a file whose name begins with the id of the image; none can be exported unless it is set. It is made when it is needed, for this service alone, and nothing is ever removed from it. Nodes may share it.',
     }),
     work_dir: textOption({
       help: 'Directory for the files that image_conversion and image_decompression need while they run, of the size of the images. It is made when it is needed, for this service alone. Without it: .work in the staging area. With enabled_backends, [os_glance_tasks_store] filesystem_store_datadir is meant.',
