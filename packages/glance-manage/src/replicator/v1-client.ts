@@ -125,7 +125,9 @@ function headersOf(image: V1Image, ignored: ReadonlySet<string>): Record<string,
   for (const field of FIELDS) {
     const value = image[field];
     if (ignored.has(field) || value === undefined || value === null) continue;
-    headers[`x-image-meta-${field}`] = utf8(String(value));
+    headers[`x-image-meta-${field}`] = utf8(
+      typeof value === 'string' ? value : JSON.stringify(value),
+    );
   }
   for (const [name, value] of Object.entries(image.properties)) {
     headers[`x-image-meta-property-${name}`] = utf8(value ?? '');
