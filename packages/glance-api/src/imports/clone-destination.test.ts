@@ -57,7 +57,7 @@ describe('CloneDestination', () => {
     throw new Error('the bytes were asked for');
   }
   const cloneTo = (storeId: string, image = original) =>
-    new CloneDestination(stores, stores.get(storeId), () => Promise.resolve(image));
+    new CloneDestination(stores, storeId, () => Promise.resolve(image));
   const name = () => ({ imageId: randomUUID(), uploadId: randomUUID() });
   const fileOf = ({ locationUrl }: { locationUrl: string }): string => fileURLToPath(locationUrl);
 

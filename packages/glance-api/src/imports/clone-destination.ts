@@ -1,5 +1,5 @@
 import { DomainError, isDomainError, type ImageRecord } from '@glance/common';
-import type { AddRequest, AddedBlob, InstrumentedStore, StoreSet } from '@glance/stores';
+import type { AddRequest, AddedBlob, StoreSet } from '@glance/stores';
 import { activeLocations } from '../images/open-image-data';
 import type { TransferDestination } from '../images/upload-image';
 import type { UploadDigests } from '../transfer/upload-source';
@@ -13,7 +13,7 @@ export class CloneDestination implements TransferDestination {
 
   constructor(
     private readonly stores: StoreSet,
-    private readonly store: InstrumentedStore,
+    private readonly storeId: string,
     private readonly findOriginal: () => Promise<ImageRecord>,
   ) {}
 
@@ -23,14 +23,15 @@ export class CloneDestination implements TransferDestination {
   }
 
   async add(request: AddRequest): Promise<AddedBlob> {
+    const store = this.stores.get(this.storeId);
     const original = await this.findOriginal();
     const digests = digestsOf(original);
     const location = activeLocations(original).find(
-      (each) => this.stores.forLocation(each) === this.store,
+      (each) => this.stores.forLocation(each) === store,
     );
-    if (!digests || !location || !this.store.canCopy) return await this.store.add(request);
+    if (!digests || !location || !store.canCopy) return await store.add(request);
     try {
-      const added = await this.store.copy(location.url, request);
+      const added = await store.copy(location.url, request);
       if (added.sizeBytes !== digests.sizeBytes) {
         await added.discard();
         throw new DomainError('data_mismatch', 'The copied data has another size than the image');
@@ -38,7 +39,7 @@ export class CloneDestination implements TransferDestination {
       this.copied = digests;
       return added;
     } catch (error) {
-      if (isDomainError(error, 'store_get_unsupported')) return await this.store.add(request);
+      if (isDomainError(error, 'store_get_unsupported')) return await store.add(request);
       throw error;
     }
   }

@@ -15,7 +15,7 @@ import type { BlobStream, InstrumentedStore, StoreSet } from '@glance/stores';
 import { ClaimedWork } from '../images/claimed-work';
 import { openImageData } from '../images/open-image-data';
 import { removeTakenLocations } from '../images/remove-locations';
-import type { ImageUploader } from '../images/upload-image';
+import type { ImageUploader, TransferDestination } from '../images/upload-image';
 import { imageLimits, NO_LIMITS, type LimitSource } from '../limits/project-limits';
 import { signatureOf } from '../signatures/signature-check';
 import { signatureCheckOf } from '../signatures/image-signatures';
@@ -89,8 +89,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
   }
 
   protected async carryOut(claimed: ClaimedImport, context: CallContext): Promise<void> {
-    const { logger, uploader, stores, limits, preparation, remotes, exports, timeoutMs } =
-      this.options;
+    const { logger, uploader, stores, limits, preparation, remotes, timeoutMs } = this.options;
     const { image, lease, storeId, source, staged, certificate, task, attempt } = claimed;
     const isExport = task.type === 'export';
     const about = {
@@ -106,11 +105,10 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
         : staged && !preparation.concerns(image)
           ? { sizeBytes: staged.sizeBytes, md5: staged.checksum, hash: staged.hash }
           : { sizeBytes: undefined, md5: undefined };
-    const exportStore = isExport ? (await exports?.open())?.store : undefined;
     // Data that is signed is read.
     const clone =
       source === 'clone' && !signatureOf(image)
-        ? new CloneDestination(stores, stores.get(storeId), () => this.originalOf(claimed, context))
+        ? new CloneDestination(stores, storeId, () => this.originalOf(claimed, context))
         : undefined;
     let learned: LearnedFacts | undefined;
     const open = async (signal: AbortSignal): Promise<{ stream: BlobStream }> => {
@@ -129,7 +127,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const filled = await uploader.transfer(
         {
           image,
-          destination: () => exportStore ?? clone ?? stores.get(storeId),
+          destination: () => (isExport ? this.exportDestination() : (clone ?? stores.get(storeId))),
           knownDigests: () => clone?.digests,
           body: () => new ExternalBody(open, timeoutMs),
           // As of a copy: the service's own work, for the owner of the image.
@@ -159,6 +157,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
     } catch (error) {
       logger.info(`An import could not fill a store: ${describeError(error)}`, about);
       await this.removeWhatIsLeft(image.id, context);
+      if (source === 'held') await this.releaseToken(task.id, context);
     }
     await this.releaseWork(claimed);
     await this.removeStaged(claimed, context);
@@ -206,6 +205,27 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
     const caller = { projectId: image.owner };
     const { chunks } = await openImageData(image, { stores, logger, caller });
     return { stream: chunks[Symbol.asyncIterator]() as BlobStream };
+  }
+
+  /** Opened by the attempt itself, which is given up when that fails. */
+  private exportDestination(): TransferDestination {
+    const { exports } = this.options;
+    return {
+      add: async (request) => {
+        if (!exports) throw new Error('an export was claimed without a directory for it');
+        return await (await exports.open()).store.add(request);
+      },
+    };
+  }
+
+  /** Once the import has ended; until then its next store needs the token too. */
+  private async releaseToken(taskId: string, context: CallContext): Promise<void> {
+    const { registry, remotes } = this.options;
+    const ended = await registry.getTask(taskId, context).then(
+      ({ status }) => status === 'failure' || status === 'success',
+      () => false,
+    );
+    if (ended) remotes.release(taskId);
   }
 
   /** A failed import takes back what its other stores got; a sweep finishes what fails here. */

@@ -132,6 +132,20 @@ describe('glance-download in API v2', () => {
     expect(await show(id)).toMatchObject({ status: 'queued', ...FORMATS });
   });
 
+  it('keeps the token no longer than its import, also when that fails', async () => {
+    const id = await create();
+    const nothing = method({ glance_image_id: '00000000-0000-4000-8000-000000000000' });
+    const claims = jest.spyOn(near.registry, 'claimImport');
+    await caller().post(`/v2/images/${id}/import`).send(nothing).expect(202);
+    expect(await ended(id)).toMatchObject({ status: 'failure' });
+    // After an import its process asks for the image's next; whoever has a token says so then.
+    const forgot = () => claims.mock.calls.some(([{ holderIds }]) => holderIds === undefined);
+    const giveUpAt = Date.now() + 5000;
+    while (!forgot() && Date.now() < giveUpAt) await new Promise(setImmediate);
+    expect(forgot()).toBe(true);
+    claims.mockRestore();
+  });
+
   it('takes only what is active where it comes from', async () => {
     const owner = () => request.agent(far.url).set('x-auth-token', OWNER);
     const { id: empty } = (await owner().post('/v2/images').send(FORMATS).expect(201)).body;
