@@ -1,5 +1,6 @@
 import { HttpRegistry, type RegistryCredentials } from '@glance/registry-client';
 import {
+  currentTraceparent,
   readCertificate,
   readKeyPair,
   type ProgramEnvironment,
@@ -19,6 +20,7 @@ export function createRegistryClient(
     baseUrls: [`${protocol}://${bracketed(options.registry_host)}:${options.registry_port}`],
     release: environment.release,
     ...readCredentials(config, environment.serviceKeys),
+    traceparent: currentTraceparent,
     onFailure: (failure) => {
       environment.logger.warn(`Registry call ${failure.operation} failed: ${failure.reason}`, {
         registry: failure.baseUrl,

@@ -22,7 +22,7 @@ export class CircuitBreaker {
   /** Whether a call may go out now. While open, a call that is let through is the probe. */
   admits(): boolean {
     const now = this.now();
-    if (!this.isOpen(now)) return true;
+    if (!this.isOpen()) return true;
     if (now < this.nextProbeAt) return false;
     this.nextProbeAt = now + PROBE_INTERVAL_MS;
     return true;
@@ -38,7 +38,8 @@ export class CircuitBreaker {
     this.failures += 1;
   }
 
-  private isOpen(now: number): boolean {
+  isOpen(): boolean {
+    const now = this.now();
     return (
       this.failures >= FAILURES_TO_OPEN &&
       this.lastFailureAt - this.firstFailureAt >= this.openAfterMs &&

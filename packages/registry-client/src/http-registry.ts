@@ -75,6 +75,7 @@ import {
 import type { CallContext, Registry } from './registry';
 import {
   RegistryTransport,
+  type RegistryClientMetrics,
   type RegistryClientOptions,
   type RegistryCredentials,
 } from './registry-transport';
@@ -95,6 +96,10 @@ export class HttpRegistry implements Registry {
   /** For the calls that begin from now on; those that run end as they began. */
   useCredentials(credentials: RegistryCredentials): void {
     this.transport.useCredentials(credentials);
+  }
+
+  metrics(): RegistryClientMetrics {
+    return this.transport.metrics();
   }
 
   contract(context: CallContext): Promise<ContractInfo> {

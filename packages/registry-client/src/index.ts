@@ -4,6 +4,7 @@ export * from './check-contract';
 export * from './http-registry';
 export * from './registry';
 export type {
+  RegistryClientMetrics,
   RegistryClientOptions,
   RegistryCredentials,
   RegistryFailure,

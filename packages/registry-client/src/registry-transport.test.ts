@@ -443,6 +443,9 @@ describe('calls to a registry', () => {
       do error = await rejection(getImage(registry));
       while (!ofHeldBack(error));
       expect(error.code).toBe('registry_unavailable');
+      expect(registry.metrics()).toMatchObject({ heldBack: 1, breakerIsOpen: true });
+      expect(registry.metrics().failures).toBe(registry.metrics().calls - 1);
+      expect(registry.metrics().retries).toBeGreaterThan(0);
 
       const peer = await ScriptedPeer.startAt(
         port,
@@ -452,7 +455,21 @@ describe('calls to a registry', () => {
       peers.push(peer);
       await registry.contract(context);
       await expect(getImage(registry)).resolves.toEqual(IMAGE);
+      expect(registry.metrics().breakerIsOpen).toBe(false);
     });
+  });
+
+  it('say to which trace they belong, where they belong to one', async () => {
+    const peer = await play(FOUND);
+    let trace: string | undefined = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`;
+    const registry = connectTo(peer, { traceparent: () => trace });
+    await getImage(registry);
+    trace = undefined;
+    await getImage(registry);
+    expect(peer.seen.map(({ headers }) => headers['traceparent'])).toEqual([
+      `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
+      undefined,
+    ]);
   });
 
   describe('over TLS', () => {

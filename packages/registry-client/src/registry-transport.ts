@@ -34,6 +34,8 @@ export interface RegistryClientOptions extends RegistryCredentials {
   timeouts?: Partial<RegistryTimeouts>;
   maxSockets?: number;
   maxAnswerBytes?: number;
+  /** The `traceparent` header of the calls that are made now, if they belong to a trace. */
+  traceparent?: () => string | undefined;
   /** Told of every try that failed, also when a later one succeeds. */
   onFailure?: (failure: RegistryFailure) => void;
 }
@@ -46,6 +48,18 @@ export interface RegistryFailure {
   requestId: string;
   tries: number;
   willRetry: boolean;
+}
+
+/** Since the process began, except `breakerIsOpen`. */
+export interface RegistryClientMetrics {
+  calls: number;
+  /** Tries that failed and were followed by another. */
+  retries: number;
+  /** Tries that failed and were the last of their call. */
+  failures: number;
+  /** Calls that were not tried, since the last tries all failed. */
+  heldBack: number;
+  breakerIsOpen: boolean;
 }
 
 export interface RegistryCall<T> {
@@ -73,6 +87,8 @@ export class RegistryTransport {
   private fixedHeaders: Record<string, string>;
   private readonly release: string;
   private readonly onFailure: (failure: RegistryFailure) => void;
+  private readonly traceparent: () => string | undefined;
+  private readonly counts = { calls: 0, retries: 0, failures: 0, heldBack: 0 };
   /** Index of the registry that answered last. */
   private preferred = 0;
 
@@ -92,6 +108,7 @@ export class RegistryTransport {
     this.fixedHeaders = headersOfEveryCall(options.release, options.serviceKey);
     this.release = options.release;
     this.onFailure = options.onFailure ?? (() => undefined);
+    this.traceparent = options.traceparent ?? (() => undefined);
   }
 
   /** For the calls that begin from now on; those that run end as they began. */
@@ -100,10 +117,16 @@ export class RegistryTransport {
     this.agents.httpsAgent.useTls(tls ?? {});
   }
 
+  metrics(): RegistryClientMetrics {
+    return { ...this.counts, breakerIsOpen: this.breaker.isOpen() };
+  }
+
   /** @throws DomainError */
   async send<T>(call: RegistryCall<T>, context: CallContext): Promise<T> {
     const budget = new CallBudget(call.kind, this.timeouts, context.timeoutMs);
+    this.counts.calls += 1;
     if (call.kind !== 'settle' && call.probe !== true && !this.breaker.admits()) {
+      this.counts.heldBack += 1;
       throw unavailable(`${call.operation}: not tried, the last tries all failed`);
     }
     const headers = this.headersOf(call, context);
@@ -182,6 +205,7 @@ export class RegistryTransport {
       : undefined;
     const baseUrl = this.baseUrls[peer] ?? '';
     const reason = (error as Error).message;
+    this.counts[pauseMs === undefined ? 'failures' : 'retries'] += 1;
     this.onFailure({
       operation: call.operation,
       baseUrl,
@@ -203,10 +227,12 @@ export class RegistryTransport {
   }
 
   private headersOf(call: RegistryCall<unknown>, context: CallContext): Record<string, string> {
+    const traceparent = this.traceparent();
     return {
       ...this.fixedHeaders,
       [INTERNAL_HEADERS.identity]: encodeIdentity(context.identity),
       [INTERNAL_HEADERS.requestId]: context.requestId,
+      ...(traceparent !== undefined && { [INTERNAL_HEADERS.traceparent]: traceparent }),
       // One key for all tries: a write whose answer was lost is found again, not repeated.
       ...(call.kind !== 'read' && { [INTERNAL_HEADERS.requestKey]: randomUUID() }),
       ...(call.body !== undefined && { 'content-type': 'application/json' }),

@@ -28,3 +28,4 @@ export * from './request-context';
 export * from './service-keys';
 export * from './service-options';
 export * from './tls-files';
+export * from './trace-context';

@@ -48,6 +48,16 @@ describe('the log', () => {
     );
   });
 
+  it.each([false, true])('names the trace that a request belongs to, json = %s', async (json) => {
+    const trace = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', flags: '00' };
+    const text = await logged(
+      (logger) => runInRequest({ requestId: 'req-1', trace }, () => logger.info('hello')),
+      { json },
+    );
+    if (json) expect(JSON.parse(text)).toMatchObject({ trace_id: trace.traceId });
+    else expect(text).toContain(` hello trace=${trace.traceId}\n`);
+  });
+
   it('writes one JSON object a line when asked', async () => {
     const text = await logged((logger) => logger.warn('careful', { image: 'i' }), { json: true });
     expect(JSON.parse(text)).toMatchObject({

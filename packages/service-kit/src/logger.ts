@@ -92,6 +92,7 @@ export function createLogger(options: LoggerOptions): RootLogger {
         levelname: LEVEL_NAMES[level],
         name: component,
         request_id: context?.requestId,
+        trace_id: context?.trace?.traceId,
         user: clean(context?.userId),
         project: clean(context?.projectId),
         message: line,
@@ -101,7 +102,8 @@ export function createLogger(options: LoggerOptions): RootLogger {
     const who = context
       ? `[${context.requestId} ${word(context.userId)} ${word(context.projectId)} - - -]`
       : '[-]';
-    const tail = extra.map(([key, value]) => ` ${key}=${value}`).join('');
+    const trace = context?.trace === undefined ? '' : ` trace=${context.trace.traceId}`;
+    const tail = `${extra.map(([key, value]) => ` ${key}=${value}`).join('')}${trace}`;
     const time = `${now.slice(0, 10)} ${now.slice(11, 23)}`;
     return `${time} ${process.pid} ${LEVEL_NAMES[level] ?? level} ${component} ${who} ${line}${tail}`;
   });

@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { toTraceparent, type TraceContext } from './trace-context';
 
 /** What a log line says about the request it belongs to. */
 export interface RequestContext {
   requestId: string;
+  trace?: TraceContext;
   userId?: string | null;
   projectId?: string | null;
   /** Whether the request is made with the rights of an administrator. */
@@ -16,6 +18,12 @@ const storage = new AsyncLocalStorage<RequestContext>();
 
 export function currentRequest(): RequestContext | undefined {
   return storage.getStore();
+}
+
+/** The header `traceparent` of calls that are made for the request being served. */
+export function currentTraceparent(): string | undefined {
+  const trace = currentRequest()?.trace;
+  return trace && toTraceparent(trace);
 }
 
 /** Has the log say which image the request makes. */

@@ -9,4 +9,6 @@ export const INTERNAL_HEADERS = {
   /** Milliseconds the caller still waits for the answer. */
   deadline: 'x-glance-deadline-ms',
   requestId: 'x-openstack-request-id',
+  /** W3C Trace Context. */
+  traceparent: 'traceparent',
 } as const;

@@ -1,10 +1,12 @@
 import { DomainError, INTERNAL_HEADERS } from '@glance/common';
 import type { RequestHandler } from 'express';
 import { currentRequest, newRequestId, runInRequest } from '../request-context';
+import { readTraceContext } from '../trace-context';
 
 /**
  * Gives every request an id, the caller's own when it is short visible ASCII, answers with it and
- * puts it on every log line. Longer ids than `maxLength` are refused (431).
+ * puts it on every log line, beside the trace that the request belongs to. Longer ids than
+ * `maxLength` are refused (431).
  */
 export function requestIdMiddleware(maxLength: number): RequestHandler {
   return (req, res, next) => {
@@ -13,7 +15,8 @@ export function requestIdMiddleware(maxLength: number): RequestHandler {
     const tooLong = usable && given.length > maxLength;
     const requestId = usable && !tooLong ? given : newRequestId();
     res.setHeader('X-Openstack-Request-Id', requestId);
-    runInRequest({ requestId }, () => {
+    const trace = readTraceContext(req.headers[INTERNAL_HEADERS.traceparent]);
+    runInRequest({ requestId, trace }, () => {
       next(
         tooLong
           ? new DomainError(
