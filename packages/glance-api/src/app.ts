@@ -6,10 +6,13 @@ import {
   headerLimitsMiddleware,
   healthRouter,
   requestIdMiddleware,
+  requestMetricsMiddleware,
+  routesAt,
   securityHeaders,
   type ClientViewOptions,
   type HealthOptions,
   type Logger,
+  type Metrics,
 } from '@glance/service-kit';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import { authenticationMiddleware, type AuthenticationOptions } from './auth/authenticate';
@@ -22,6 +25,8 @@ import { versionNegotiation, type VersionOptions } from './versions/version-nego
 
 export interface AppOptions {
   logger: Logger;
+  /** Absent: requests are not counted. */
+  metrics?: Metrics | undefined;
   health: HealthOptions;
   maxRequestIdLength: number;
   clientView: ClientViewOptions;
@@ -50,6 +55,7 @@ export function createApp(options: AppOptions): Express {
   app.use(cors(options.cors));
   app.use(requestIdMiddleware(options.maxRequestIdLength));
   app.use(accessLogMiddleware(options.logger));
+  if (options.metrics) app.use(requestMetricsMiddleware(options.metrics));
   app.use(headerLimitsMiddleware({ maxUriBytes: MAX_URI_BYTES }));
   app.use(answerOptions);
   app.use(versionNegotiation(options.versions));
@@ -61,8 +67,8 @@ export function createApp(options: AppOptions): Express {
   app.use(limits.beforeAuthentication);
   app.use(authenticationMiddleware(options.authentication));
   app.use(limits.afterAuthentication);
-  app.use('/v1', options.v1);
-  app.use('/v2', options.v2);
+  app.use('/v1', routesAt('/v1'), options.v1);
+  app.use('/v2', routesAt('/v2'), options.v2);
   app.use(noSuchRoute);
   app.use(
     '/v2',

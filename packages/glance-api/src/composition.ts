@@ -5,6 +5,7 @@ import {
   Readiness,
   RepeatedTask,
   TrustedProxies,
+  describeTasks,
   newRequestId,
   type HttpApplication,
   type ProgramEnvironment,
@@ -23,6 +24,7 @@ import { LocationHasher } from './images/location-hasher';
 import { STORED_DATA } from './images/open-image-data';
 import { tellingStores } from './images/store-access';
 import { ImageUploader } from './images/upload-image';
+import { countRateLimits, describeApi } from './metrics/describe-api';
 import { createLimits } from './limits/create-limits';
 import { LIMITS_NEED } from './limits/keystone-limits';
 import { readAccessRules } from './policy/access-rules';
@@ -156,6 +158,11 @@ export async function createApi(
     formatRules,
     imageSizeCapBytes: options.image_size_cap,
   });
+  const { metrics } = environment;
+  const transfers = new TransferAdmission({
+    maxTransfers: transfer.max_transfers,
+    maxTransfersPerProject: transfer.max_transfers_per_project,
+  });
   const parts: ApiParts = {
     config,
     registry,
@@ -172,10 +179,7 @@ export async function createApi(
     node,
     imageData: cache && isCachingFlavor(config.paste_deploy.flavor) ? cache.data : STORED_DATA,
     cache,
-    transfers: new TransferAdmission({
-      maxTransfers: transfer.max_transfers,
-      maxTransfersPerProject: transfer.max_transfers_per_project,
-    }),
+    transfers,
     storageQuotaBytes,
     limits: limits.source,
     logger,
@@ -184,6 +188,7 @@ export async function createApi(
   };
   const app = createApp({
     logger: logger.child('http'),
+    metrics,
     health: { readiness, disableByFile: config.healthcheck.disable_by_file_path },
     maxRequestIdLength: options.max_request_id_length,
     clientView: {
@@ -225,6 +230,7 @@ export async function createApi(
         perSecond: config.rate_limit.creates_per_second,
         burst: config.rate_limit.creates_burst,
       },
+      ...(metrics && { onRefusal: countRateLimits(metrics) }),
     },
     v1: createV1(parts),
     v2: await createV2(parts),
@@ -242,6 +248,7 @@ export async function createApi(
     ...sweeperTasks(config, sweepers, logger),
     ...(cache ? cacheTasks(cache, config, logger.child('cache')) : []),
     new RepeatedTask({
+      id: 'imports',
       name: 'The search for imports to carry out',
       intervalMs: config.import.poll_interval * 1000,
       logger,
@@ -250,6 +257,7 @@ export async function createApi(
     ...(externalSources.areEnabled
       ? [
           new RepeatedTask({
+            id: 'copies',
             name: 'The search for copies to carry out',
             intervalMs: config.copy_from.poll_interval * 1000,
             logger,
@@ -258,6 +266,16 @@ export async function createApi(
         ]
       : []),
   ];
+  if (metrics) {
+    describeApi(metrics, {
+      stores,
+      hashPool,
+      transfers,
+      registryClient,
+      logger: logger.child('metrics'),
+    });
+    describeTasks(metrics, background);
+  }
   return {
     app,
     stores,

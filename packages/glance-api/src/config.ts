@@ -5,6 +5,7 @@ import {
   healthcheckOptions,
   integerOption,
   listOption,
+  metricsOptions,
   rateOption,
   repeatableOption,
   secondsOption,
@@ -462,6 +463,7 @@ export const API_OPTIONS = {
   },
   service_auth: serviceAuthOptions,
   healthcheck: healthcheckOptions,
+  metrics: metricsOptions,
 };
 
 export type ApiConfig = ConfigOf<typeof API_OPTIONS>;

@@ -61,6 +61,7 @@ export function sweeperTasks(
 ): RepeatedTask[] {
   const { sweep_interval: intervalSeconds, dry_run: dryRun, max_deletes: max } = config.orphans;
   const orphans: RepeatedTask = new RepeatedTask({
+    id: 'orphans',
     name: 'The search for blobs without image',
     intervalMs: (intervalSeconds * 1000) / ASKED_PER_INTERVAL,
     logger,
@@ -73,18 +74,21 @@ export function sweeperTasks(
   });
   return [
     new RepeatedTask({
+      id: 'unfinished',
       name: 'The search for what uploads left behind',
       intervalMs: config.transfer.sweep_interval * 1000,
       logger,
       work: () => sweepers.unfinished.sweep(),
     }),
     new RepeatedTask({
+      id: 'staging',
       name: 'The search for staged data that nobody waits for',
       intervalMs: Math.min(STAGING_INTERVAL_SECONDS, config.transfer.sweep_interval) * 1000,
       logger,
       work: () => sweepers.unfinished.sweepStaging(),
     }),
     new RepeatedTask({
+      id: 'deletions',
       name: 'The search for deletions to finish',
       intervalMs: config.DEFAULT.wakeup_time * 1000,
       logger,

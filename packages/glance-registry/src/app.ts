@@ -10,12 +10,15 @@ import {
   healthRouter,
   jsonBody,
   requestIdMiddleware,
+  requestMetricsMiddleware,
+  routesAt,
   securityHeaders,
   type HealthOptions,
   type Logger,
+  type Metrics,
   type ServiceKeys,
 } from '@glance/service-kit';
-import express, { type Express, type Response } from 'express';
+import express, { type Express, type Response, type Router } from 'express';
 import { INTERNAL_HTTP_STATUS } from './http-status';
 import { clientNames } from './http/client-names';
 import { methodNotAllowed, noSuchRoute } from './http/method-not-allowed';
@@ -44,6 +47,8 @@ import { uploadsRouter } from './uploads/uploads-controller';
 
 export interface AppOptions {
   logger: Logger;
+  /** Absent: requests are not counted. */
+  metrics?: Metrics | undefined;
   health: HealthOptions;
   maxRequestIdLength: number;
   /** None: whoever reaches the service is believed. */
@@ -77,6 +82,7 @@ export function createApp(options: AppOptions): Express {
   app.use(healthRouter(options.health));
   app.use(requestIdMiddleware(options.maxRequestIdLength));
   app.use(accessLogMiddleware(options.logger));
+  if (options.metrics) app.use(requestMetricsMiddleware(options.metrics));
   app.use(headerLimitsMiddleware());
   app.use(clientNames(options.clientNames, options.logger));
   app.use(serviceAuthentication(options.serviceKeys));
@@ -87,24 +93,27 @@ export function createApp(options: AppOptions): Express {
       res.json({ contract: CONTRACT_VERSION, release: RELEASE } satisfies ContractInfo);
     })
     .all(methodNotAllowed);
-  app.use('/v1/images', imagesRouter(options.images));
-  app.use('/v1/images', uploadsRouter(options.uploads));
-  app.use('/v1/images', deletionsRouter(options.deletions));
-  app.use('/v1/images', membersRouter(options.members));
-  app.use('/v1/images', copySourcesRouter(options.copies));
-  app.use('/v1/images', locationRemovalsRouter(options.removals));
-  app.use('/v1/images', imageImportRouter(options.imports));
-  app.use('/v1/images', imageTasksRouter(options.tasks));
-  app.use('/v1/images', timelineRouter(options.timeline));
-  app.use('/v1/imports', importsRouter(options.imports));
-  app.use('/v1/tasks', tasksRouter(options.tasks));
-  app.use('/v1/deletions', waitingDeletionsRouter(options.deletions));
-  app.use('/v1/removals', removalsRouter(options.removals));
-  app.use('/v1/copies', copiesRouter(options.copies));
-  app.use('/v1/blobs', blobsRouter(options.blobs));
-  app.use('/v1/sweeps', sweepsRouter(options.sweeps));
-  app.use('/v1/quota-usage', usageRouter(options.usage));
-  app.use('/v1/shared-images', sharedImagesRouter(options.members));
+  const mount = (prefix: string, router: Router): void => {
+    app.use(prefix, routesAt(prefix), router);
+  };
+  mount('/v1/images', imagesRouter(options.images));
+  mount('/v1/images', uploadsRouter(options.uploads));
+  mount('/v1/images', deletionsRouter(options.deletions));
+  mount('/v1/images', membersRouter(options.members));
+  mount('/v1/images', copySourcesRouter(options.copies));
+  mount('/v1/images', locationRemovalsRouter(options.removals));
+  mount('/v1/images', imageImportRouter(options.imports));
+  mount('/v1/images', imageTasksRouter(options.tasks));
+  mount('/v1/images', timelineRouter(options.timeline));
+  mount('/v1/imports', importsRouter(options.imports));
+  mount('/v1/tasks', tasksRouter(options.tasks));
+  mount('/v1/deletions', waitingDeletionsRouter(options.deletions));
+  mount('/v1/removals', removalsRouter(options.removals));
+  mount('/v1/copies', copiesRouter(options.copies));
+  mount('/v1/blobs', blobsRouter(options.blobs));
+  mount('/v1/sweeps', sweepsRouter(options.sweeps));
+  mount('/v1/quota-usage', usageRouter(options.usage));
+  mount('/v1/shared-images', sharedImagesRouter(options.members));
   app.use(noSuchRoute);
   app.use(
     errorMiddleware({

@@ -5,8 +5,10 @@ import {
   Readiness,
   RepeatedTask,
   ServiceKeys,
+  describeTasks,
   silentLogger,
   type Logger,
+  type Metrics,
 } from '@glance/service-kit';
 import type { Express } from 'express';
 import { createApp } from './app';
@@ -26,6 +28,9 @@ import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
 import { UsageService } from './quota/usage-service';
 import { RemovalService } from './removals/removal-service';
+import { describeDatabase } from './metrics/describe-database';
+import { describeImages } from './metrics/describe-images';
+import { describeTables } from './metrics/describe-tables';
 import { createRepositories, type Repositories } from './repositories';
 import { Sweeper } from './sweeper';
 import { SweepService } from './sweeps/sweep-service';
@@ -49,12 +54,15 @@ export interface RegistrySettings {
   leaseSeconds?: number;
   /** Of the URLs in the database; they are not encrypted unless set. */
   cipher?: TextCipher;
+  /** Whether single images get series of their own. */
+  imageSeries?: boolean;
   /** Who is told of events; nobody unless set. */
   events?: EventSettings;
 }
 
 export interface RegistryOverrides {
   logger?: Logger;
+  metrics?: Metrics | undefined;
   /** Brings the schema up to date first, as `glance-manage db sync` does: for tests and trials. */
   migrate?: boolean;
 }
@@ -86,7 +94,7 @@ const MAX_REQUEST_ID_LENGTH = 64;
  */
 export async function createRegistry(
   settings: RegistrySettings,
-  { logger = silentLogger, migrate = false }: RegistryOverrides = {},
+  { logger = silentLogger, metrics, migrate = false }: RegistryOverrides = {},
 ): Promise<RegistryApplication> {
   const database = createDatabase({ ...settings.database, logger: logger.child('database') });
   try {
@@ -116,6 +124,7 @@ export async function createRegistry(
   const senders = createSenders(settings.events, transactions, logger.child('events'));
   const auditIntervalMs = settings.auditIntervalMs ?? AUDIT_INTERVAL_MS;
   const audit: RepeatedTask = new RepeatedTask({
+    id: 'quota_audit',
     name: 'The audit of the quota accounts',
     intervalMs: auditIntervalMs,
     logger,
@@ -127,6 +136,7 @@ export async function createRegistry(
       }),
   });
   const adoption = new RepeatedTask({
+    id: 'adoption',
     name: 'The search for what upstream began to delete',
     intervalMs: ADOPTION_INTERVAL_MS,
     logger,
@@ -137,6 +147,7 @@ export async function createRegistry(
     purgeSettings.afterDays === 0
       ? undefined
       : new RepeatedTask({
+          id: 'purge',
           name: 'The purge of deleted rows',
           intervalMs: purgeSettings.intervalMs,
           logger,
@@ -155,8 +166,31 @@ export async function createRegistry(
     { database: () => assertSchemaCurrent(database.knex) },
     logger.child('health'),
   );
+  const tasks = [
+    sweeper.task,
+    adoption,
+    audit,
+    ...(purge ? [purge] : []),
+    ...senders.map(({ task }) => task),
+  ];
+  if (metrics) {
+    const watching = logger.child('metrics');
+    describeTasks(metrics, tasks);
+    describeDatabase(metrics, database);
+    describeTables(metrics, transactions, watching);
+    describeImages(metrics, transactions, {
+      perImage: settings.imageSeries ?? false,
+      logger: watching,
+    });
+    metrics.process.counter({
+      name: `${metrics.prefix}_expired_leases_total`,
+      help: 'Uploads, copies and imports that were given up after missed signs of life',
+      read: () => [{ value: sweeper.expiredLeases }],
+    });
+  }
   const app = createApp({
     logger,
+    metrics,
     health: { readiness, disableByFile: settings.disableByFile },
     maxRequestIdLength: settings.maxRequestIdLength ?? MAX_REQUEST_ID_LENGTH,
     serviceKeys: settings.serviceKeys ?? new ServiceKeys(() => []),

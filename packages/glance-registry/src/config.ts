@@ -1,8 +1,10 @@
 import {
+  booleanOption,
   healthcheckOptions,
   integerOption,
   isLoopback,
   listOption,
+  metricsOptions,
   readServiceKeys,
   readTlsFiles,
   secondsOption,
@@ -57,6 +59,13 @@ export const REGISTRY_OPTIONS = {
     }),
   },
   healthcheck: healthcheckOptions,
+  metrics: {
+    ...metricsOptions,
+    image_series: booleanOption({
+      help: 'Also tell name, owner, size and age of single images, the newest 10000, under the names that openstack-exporter has for them: two series for each image.',
+      default: false,
+    }),
+  },
   uploads: {
     lease_seconds: integerOption({
       help: 'Seconds after its last sign of life until an upload counts as dead and is rolled back.',
@@ -159,6 +168,7 @@ export function toRegistrySettings(
     clientNames: config.service_auth.client_names,
     maxRequestIdLength: options.max_request_id_length,
     disableByFile: config.healthcheck.disable_by_file_path,
+    imageSeries: config.metrics.image_series,
     sweepIntervalMs: config.uploads.sweep_interval * 1000,
     leaseSeconds: config.uploads.lease_seconds,
     purge: { afterDays: config.purge.after_days, intervalMs: config.purge.interval * 1000 },

@@ -23,7 +23,9 @@ const FORGOTTEN = [
  * (reliability sheet §9). Each registry process runs one; they do not get in each other's way.
  */
 export class Sweeper {
-  private readonly task: RepeatedTask;
+  readonly task: RepeatedTask;
+  /** Uploads that were rolled back since their time was over, by this process since it began. */
+  expiredLeases = 0;
 
   constructor(
     private readonly transactions: TransactionRunner<Repositories>,
@@ -32,6 +34,7 @@ export class Sweeper {
     private readonly outboxRetentionSeconds = DEFAULT_RETENTION_SECONDS,
   ) {
     this.task = new RepeatedTask({
+      id: 'leases',
       name: 'A sweep',
       intervalMs,
       logger,
@@ -50,7 +53,7 @@ export class Sweeper {
   }
 
   async sweep(): Promise<void> {
-    await expireLeases(this.transactions, this.logger);
+    this.expiredLeases += await expireLeases(this.transactions, this.logger);
     await failStrandedImports(this.transactions, this.logger);
     await this.transactions.write({}, ({ tasks }) => tasks.markExpired());
     await expireOutbox(this.transactions, this.logger, this.outboxRetentionSeconds);

@@ -2,6 +2,7 @@ import os from 'node:os';
 import { BlockList, isIP } from 'node:net';
 import path from 'node:path';
 import { booleanOption, integerOption, secondsOption, textOption } from './config/options';
+import type { metricsOptions } from './metrics/metrics-options';
 import type { serviceAuthOptions } from './service-keys';
 
 /** [DEFAULT] options that both services have. */
@@ -103,4 +104,5 @@ export type ServiceOptionTable = {
   readonly DEFAULT: ReturnType<typeof serviceOptions>;
   readonly service_auth: typeof serviceAuthOptions;
   readonly healthcheck: typeof healthcheckOptions;
+  readonly metrics: typeof metricsOptions;
 };

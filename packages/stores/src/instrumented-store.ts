@@ -14,6 +14,7 @@ import type {
   OpenedBlob,
   StoreCapabilities,
   StoreDriver,
+  StoreRoom,
   StoredBlob,
   UnfinishedBlob,
   UnfinishedFate,
@@ -250,6 +251,11 @@ export class InstrumentedStore {
   async checkWritable(): Promise<void> {
     this.requireAdd();
     await this.metadataCall('checkWritable', () => this.driver.checkWritable());
+  }
+
+  /** None where the store is not on file systems of this host. @throws what the system says. */
+  async room(): Promise<StoreRoom[]> {
+    return (await this.driver.room?.()) ?? [];
   }
 
   metrics(): StoreMetrics {

@@ -145,6 +145,15 @@ export interface StoreCapabilities {
   readonly list: boolean;
 }
 
+/** One of the directories that a store keeps blobs in. */
+export interface StoreRoom {
+  directory: string;
+  /** Of its file system, whatever else is on it. */
+  sizeBytes: number;
+  /** What the service may still write. */
+  freeBytes: number;
+}
+
 /**
  * A place for image bytes. Drivers are always used behind an `InstrumentedStore`, which checks
  * arguments and capabilities, counts, enforces the announced size, makes every source abortable and
@@ -231,6 +240,9 @@ export interface StoreDriver {
 
   /** Cheap proof that an add could begin now. Rejects like `add`. */
   checkWritable(): Promise<void>;
+
+  /** Where the store is on file systems of this host: what room they have. Asked for metrics. */
+  room?(): Promise<StoreRoom[]>;
 
   /** Frees connections. Transfers still running may fail. */
   close(): Promise<void>;

@@ -49,12 +49,14 @@ export function cacheTasks(
 ): RepeatedTask[] {
   return [
     new RepeatedTask({
+      id: 'cache',
       name: 'Sweeping the image cache',
       intervalMs: transfer.sweep_interval * 1000,
       logger,
       work: () => cache.sweeper.sweepIfDue(transfer.sweep_interval),
     }),
     new RepeatedTask({
+      id: 'cache_prefetch',
       name: 'The search for images to bring into the cache',
       intervalMs: options.cache_prefetcher_interval * 1000,
       logger,

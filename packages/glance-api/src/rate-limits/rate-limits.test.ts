@@ -1,4 +1,8 @@
+import { HTTP_STATUS, errorMiddleware, silentLogger } from '@glance/service-kit';
+import express from 'express';
+import request from 'supertest';
 import { startTestApi, type TestApi } from '../testing/test-api';
+import { rateLimits, type RateLimit } from './rate-limits';
 
 const OCTETS = { 'content-type': 'application/octet-stream' };
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -97,4 +101,32 @@ describe('requests that come too often', () => {
     await start();
     expect(await statuses(60, '/v2/images', {})).toEqual(Array(60).fill(401));
   });
+});
+
+it('a refused request is told to whoever counts them', async () => {
+  const refused: RateLimit[] = [];
+  const unlimited = { perSecond: 0, burst: 1 };
+  const app = express();
+  app.use(
+    rateLimits({
+      unauthenticated: { perSecond: 0.001, burst: 1 },
+      requests: unlimited,
+      creates: unlimited,
+      onRefusal: (limit) => refused.push(limit),
+    }).beforeAuthentication,
+  );
+  app.use((_req, res) => {
+    res.status(401).end();
+  });
+  app.use(
+    errorMiddleware({
+      logger: silentLogger,
+      statusOf: HTTP_STATUS,
+      render: (_req, res, status) => res.status(status).end(),
+    }),
+  );
+  expect((await request(app).get('/')).status).toBe(401);
+  expect(refused).toEqual([]);
+  expect((await request(app).get('/')).status).toBe(429);
+  expect(refused).toEqual(['unauthenticated']);
 });

@@ -12,7 +12,11 @@ export interface RateLimits {
   requests: BucketLimits;
   /** Of a project: new images. */
   creates: BucketLimits;
+  /** Told of every request that is refused, by the limit. */
+  onRefusal?: (limit: RateLimit) => void;
 }
+
+export type RateLimit = 'unauthenticated' | 'requests' | 'creates';
 
 /**
  * How often one caller may ask, as far as this process sees it (security sheet §7).
@@ -22,16 +26,32 @@ export function rateLimits(limits: RateLimits): {
   beforeAuthentication: RequestHandler;
   afterAuthentication: RequestHandler;
 } {
-  const unauthenticated = new TokenBuckets(limits.unauthenticated);
-  const requests = new TokenBuckets(limits.requests);
-  const creates = new TokenBuckets(limits.creates);
+  const buckets: Record<RateLimit, TokenBuckets> = {
+    unauthenticated: new TokenBuckets(limits.unauthenticated),
+    requests: new TokenBuckets(limits.requests),
+    creates: new TokenBuckets(limits.creates),
+  };
+  const { unauthenticated } = buckets;
+  /** @throws DomainError `rate_limited` when there is no token. */
+  const check = (limit: RateLimit, key: string): void => {
+    const retryAfterSeconds = buckets[limit].secondsUntilToken(key);
+    if (retryAfterSeconds === 0) return;
+    limits.onRefusal?.(limit);
+    throw new DomainError('rate_limited', 'Too many requests in a short time; try again later.', {
+      details: { retryAfterSeconds },
+    });
+  };
+  const takeOne = (limit: RateLimit, key: string): void => {
+    check(limit, key);
+    buckets[limit].take(key);
+  };
   const addressOf = (req: Request): string => clientView(req).address ?? '';
 
   return {
     beforeAuthentication: (req, res, next) => {
       const address = addressOf(req);
       // Nothing is asked about the token of somebody who has tried too many.
-      check(unauthenticated, address);
+      check('unauthenticated', address);
       res.once('finish', () => {
         if (res.statusCode === 401) unauthenticated.take(address);
       });
@@ -40,29 +60,15 @@ export function rateLimits(limits: RateLimits): {
     afterAuthentication: (req, _res, next) => {
       const caller = identityOf(req);
       if (caller === ANONYMOUS_CALLER) {
-        takeOne(unauthenticated, addressOf(req));
+        takeOne('unauthenticated', addressOf(req));
       } else {
         const project = caller.projectId ?? '';
-        if (!isData(req)) takeOne(requests, project);
-        if (isCreate(req)) takeOne(creates, project);
+        if (!isData(req)) takeOne('requests', project);
+        if (isCreate(req)) takeOne('creates', project);
       }
       next();
     },
   };
-}
-
-/** @throws DomainError `rate_limited` when there is no token. */
-function takeOne(buckets: TokenBuckets, key: string): void {
-  check(buckets, key);
-  buckets.take(key);
-}
-
-function check(buckets: TokenBuckets, key: string): void {
-  const retryAfterSeconds = buckets.secondsUntilToken(key);
-  if (retryAfterSeconds === 0) return;
-  throw new DomainError('rate_limited', 'Too many requests in a short time; try again later.', {
-    details: { retryAfterSeconds },
-  });
 }
 
 /** Transfers have limits of their own: a slow one and a hundred quick ones are not to be compared. */

@@ -3,6 +3,14 @@ import { hashWorkerProgram, type HashCommand, type HashReply } from './hash-work
 
 type Unnumbered<T> = T extends { job: number } ? Omit<T, 'job'> : never;
 
+/** Of all threads, since the process began; except `openJobs`. */
+export interface HashMetrics {
+  openJobs: number;
+  bytes: number;
+  /** That the threads have worked. */
+  seconds: number;
+}
+
 interface HashThread {
   worker: Worker;
   jobs: Map<number, HashJob>;
@@ -16,6 +24,8 @@ export class HashPool {
   private readonly threads: HashThread[];
   private nextJob = 1;
   private closed = false;
+  private bytes = 0;
+  private seconds = 0;
 
   constructor(threadCount: number) {
     this.threads = Array.from({ length: threadCount }, () => this.startThread());
@@ -29,12 +39,20 @@ export class HashPool {
     const id = this.nextJob;
     this.nextJob += 1;
     const job = new HashJob(
-      (command) => thread.worker.postMessage({ ...command, job: id } satisfies HashCommand),
+      (command) => {
+        if (command.kind === 'update') this.bytes += command.length;
+        thread.worker.postMessage({ ...command, job: id } satisfies HashCommand);
+      },
       () => thread.jobs.delete(id),
     );
     thread.jobs.set(id, job);
     thread.worker.postMessage({ job: id, kind: 'open', algorithm, memory } satisfies HashCommand);
     return job;
+  }
+
+  metrics(): HashMetrics {
+    const openJobs = this.threads.reduce((sum, { jobs }) => sum + jobs.size, 0);
+    return { openJobs, bytes: this.bytes, seconds: this.seconds };
   }
 
   async close(): Promise<void> {
@@ -49,7 +67,10 @@ export class HashPool {
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
     const thread: HashThread = { worker, jobs: new Map() };
-    worker.on('message', (reply: HashReply) => thread.jobs.get(reply.job)?.receive(reply));
+    worker.on('message', (reply: HashReply) => {
+      if (reply.kind === 'updated') this.seconds += reply.seconds;
+      thread.jobs.get(reply.job)?.receive(reply);
+    });
     const replace = (error: Error): void => {
       if (this.closed) return;
       for (const job of thread.jobs.values()) job.fail(error);

@@ -8,7 +8,7 @@ export type HashCommand =
   | { job: number; kind: 'close' };
 
 export type HashReply =
-  { job: number; kind: 'updated' } | { job: number; kind: 'digest'; hex: string };
+  { job: number; kind: 'updated'; seconds: number } | { job: number; kind: 'digest'; hex: string };
 
 /**
  * The whole program of a hashing thread. It is handed to the thread as text, so that it runs the
@@ -27,8 +27,10 @@ export function hashWorkerProgram(): void {
     const job = jobs.get(command.job);
     if (!job) return;
     if (command.kind === 'update') {
+      const started = performance.now();
       job.hash.update(job.bytes.subarray(command.offset, command.offset + command.length));
-      parentPort.postMessage({ job: command.job, kind: 'updated' });
+      const seconds = (performance.now() - started) / 1000;
+      parentPort.postMessage({ job: command.job, kind: 'updated', seconds });
       return;
     }
     jobs.delete(command.job);

@@ -14,9 +14,19 @@ export interface TransferLimits {
  */
 export class TransferAdmission {
   private running = 0;
+  private refusals = 0;
   private readonly runningOf = new Map<string, number>();
 
   constructor(private readonly limits: TransferLimits) {}
+
+  get inFlight(): number {
+    return this.running;
+  }
+
+  /** How many found no room, since the process began. */
+  get refused(): number {
+    return this.refusals;
+  }
 
   /**
    * Carries out a transfer, whose place is free again however it ends.
@@ -27,10 +37,10 @@ export class TransferAdmission {
     const ofProject = this.runningOf.get(project) ?? 0;
     const { maxTransfers, maxTransfersPerProject } = this.limits;
     if (maxTransfers > 0 && this.running >= maxTransfers) {
-      throw overloaded('Too many transfers of image data are running; try again.');
+      throw this.refuse('Too many transfers of image data are running; try again.');
     }
     if (maxTransfersPerProject > 0 && ofProject >= maxTransfersPerProject) {
-      throw overloaded('Too many transfers of image data of this project are running; try again.');
+      throw this.refuse('Too many transfers of image data of this project are running; try again.');
     }
     this.running += 1;
     this.runningOf.set(project, ofProject + 1);
@@ -43,8 +53,9 @@ export class TransferAdmission {
       else this.runningOf.set(project, left);
     }
   }
-}
 
-function overloaded(message: string): DomainError {
-  return new DomainError('overloaded', message);
+  private refuse(message: string): DomainError {
+    this.refusals += 1;
+    return new DomainError('overloaded', message);
+  }
 }

@@ -16,6 +16,6 @@ runHttpProgram({
   defaultFiles: REGISTRY_DEFAULT_FILES,
   check: checkRegistryConfig,
   warnings: registryWarnings,
-  create: (config, { logger, serviceKeys }) =>
-    createRegistry(toRegistrySettings(config, serviceKeys), { logger }),
+  create: (config, { logger, metrics, serviceKeys }) =>
+    createRegistry(toRegistrySettings(config, serviceKeys), { logger, metrics }),
 });

@@ -4,11 +4,14 @@ import { silentLogger, type Logger } from '@glance/service-kit';
 import { knex, type Knex } from 'knex';
 import { parseConnectionUrl, type MysqlTarget, type MysqlTls } from './connection-url';
 import { mysqlDialect, sqliteDialect, type Dialect } from './dialect';
+import type { StatementTimer } from './statement-timer';
 import { libsqlClient, type LibsqlSettings } from './libsql-client';
 
 export interface Database {
   readonly knex: Knex;
   readonly dialect: Dialect;
+  /** Set where somebody watches. */
+  statements?: StatementTimer;
   /** Waits for running statements, then closes every connection. */
   close(): Promise<void>;
 }

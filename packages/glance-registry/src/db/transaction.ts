@@ -81,7 +81,10 @@ export class TransactionRunner<R> {
       await rollBack(transaction);
       return await this.afterFailure(requestKey, error, storing);
     }
-    const commitError = await commit(transaction);
+    const { statements } = this.database;
+    const commitError = await (statements
+      ? statements.commit(() => commit(transaction), Boolean)
+      : commit(transaction));
     if (commitError === undefined) return answer;
     if (dialect.classify(commitError) !== 'connection_lost') throw commitError;
     return (await this.outcomeOf(requestKey, commitError)).answer as T;

@@ -7,6 +7,7 @@ describe('RepeatedTask', () => {
     let runs = 0;
     const waiting: { run: number; resolve: () => void }[] = [];
     const task = new RepeatedTask({
+      id: 'counting',
       name: 'Counting',
       intervalMs: 1,
       logger: silentLogger,
@@ -30,8 +31,11 @@ describe('RepeatedTask', () => {
     const { task, reached } = counting(() => Promise.reject(new Error('no')));
     const third = reached(3);
     task.start();
+    const startedAt = task.lastSuccessAt;
     await third;
     await task.close();
+    expect({ runs: task.runs, failures: task.failures }).toEqual({ runs: 3, failures: 3 });
+    expect(task.lastSuccessAt).toBe(startedAt);
   });
 
   it('never runs twice at once, and ends only when a run is over', async () => {

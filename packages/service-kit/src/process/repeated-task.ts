@@ -2,6 +2,8 @@ import { describeError } from '@glance/common';
 import type { Logger } from '../logger';
 
 export interface RepeatedTaskOptions {
+  /** For metrics: "unfinished", unique in the service. */
+  id: string;
   /** For the log: "Sweeping the stores". */
   name: string;
   intervalMs: number;
@@ -14,11 +16,18 @@ export class RepeatedTask {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private closed = false;
+  private startedAt: number | undefined;
+  private succeededAt: number | undefined;
+  /** Since the process began, runs that have ended. */
+  runs = 0;
+  /** Of these, those that failed. */
+  failures = 0;
 
   constructor(private readonly options: RepeatedTaskOptions) {}
 
   /** A first run that is late by chance keeps processes that start together apart. */
   start(firstDelayMs = 0): void {
+    this.startedAt = Date.now() / 1000;
     this.schedule(firstDelayMs);
   }
 
@@ -33,6 +42,19 @@ export class RepeatedTask {
     return this.closed;
   }
 
+  get id(): string {
+    return this.options.id;
+  }
+
+  get intervalSeconds(): number {
+    return this.options.intervalMs / 1000;
+  }
+
+  /** Seconds since 1970: the end of the last run that did not fail, or else the start of the first. */
+  get lastSuccessAt(): number | undefined {
+    return this.succeededAt ?? this.startedAt;
+  }
+
   private schedule(delayMs: number): void {
     if (this.closed) return;
     this.timer = setTimeout(() => {
@@ -44,11 +66,14 @@ export class RepeatedTask {
   private async runOnce(): Promise<void> {
     try {
       await this.options.work();
+      this.succeededAt = Date.now() / 1000;
     } catch (error) {
+      this.failures += 1;
       this.options.logger.warn(
         `${this.options.name} failed, the next run tries again: ${describeError(error)}`,
       );
     }
+    this.runs += 1;
     this.schedule(this.options.intervalMs);
   }
 }

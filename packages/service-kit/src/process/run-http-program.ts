@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { setMaxListeners } from 'node:events';
 import path from 'node:path';
 import type { Express } from 'express';
@@ -7,6 +8,10 @@ import type { ConfigOf, OptionTable } from '../config/options';
 import type { Readiness } from '../http/health';
 import { HttpService } from '../http/http-service';
 import { createLogger, type Logger } from '../logger';
+import { Metrics } from '../metrics/metrics';
+import { MetricsListener } from '../metrics/metrics-listener';
+import { describeReadiness } from '../metrics/process-series';
+import { WorkerMetrics, answerSupervisor, readMetrics } from '../metrics/worker-metrics';
 import { ServiceKeys, readServiceKeys } from '../service-keys';
 import { logFile, type ServiceOptionTable } from '../service-options';
 import { readTlsFiles } from '../tls-files';
@@ -31,6 +36,8 @@ export interface ProgramEnvironment {
   serviceKeys: ServiceKeys;
   /** Of the configuration files, the last one first: where relative names of files are looked for. */
   configDirectories: readonly string[];
+  /** Absent: nobody watches, and nothing is to be counted. */
+  metrics?: Metrics | undefined;
   /** Aborted when transfers that still run must take their abort path. */
   shutdown: AbortSignal;
 }
@@ -64,7 +71,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   const { loaded, serviceKeys } = readConfig(program);
   const { config } = loaded;
   // What this function reads is in every table: the compiler cannot see it through T.
-  const options = (config as unknown as ConfigOf<ServiceOptionTable>).DEFAULT;
+  const { DEFAULT: options, metrics: watching } = config as unknown as ConfigOf<ServiceOptionTable>;
   // Upstream's umask: neither data nor logs are for everybody on the host.
   process.umask(0o027);
   const logger = createLogger({
@@ -78,6 +85,24 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   const logFileStep: ReloadStep = { what: 'log_file', reload: () => logger.reopen() };
   // eslint-disable-next-line no-restricted-properties -- as below; no option, so that no file of an operator has it
   const failPoints = process.env['GLANCE_FAIL_POINTS'];
+  const { bind_host: metricsHost, bind_port: metricsPort } = watching;
+  const metricsAt =
+    metricsPort === undefined ? undefined : { host: metricsHost, port: metricsPort, logger };
+  /** A worker is asked by its supervisor, which listens for all of them. */
+  const serveMetrics = async (
+    metrics: Metrics,
+    readiness: Readiness,
+  ): Promise<MetricsListener | undefined> => {
+    metrics.watchProcess();
+    describeReadiness(metrics, readiness);
+    if (cluster.isWorker || !metricsAt) {
+      answerSupervisor(metrics);
+      return undefined;
+    }
+    const listener = new MetricsListener({ ...metricsAt, read: () => readMetrics(metrics) });
+    await listener.listen();
+    return listener;
+  };
   void runService({
     logger,
     workers: options.workers,
@@ -92,19 +117,27 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
         config: loaded.files.join(',') || 'defaults',
       });
     },
+    startSupervisor: async () => {
+      if (!metricsAt) return;
+      const workers = new WorkerMetrics();
+      await new MetricsListener({ ...metricsAt, read: () => workers.read() }).listen();
+    },
     reloadSupervisor: () => reloadAll([logFileStep], logger),
     start: async () => {
       if (failPoints) armFailPoints(failPoints);
       const stopping = new AbortController();
       // Every transfer listens.
       setMaxListeners(0, stopping.signal);
+      const metrics = metricsAt && new Metrics(program.name.replaceAll('-', '_'));
       const service = await program.create(config, {
         logger,
         release: program.release,
         serviceKeys,
         configDirectories: directoriesOf(loaded.files),
+        metrics,
         shutdown: stopping.signal,
       });
+      const metricsListener = metrics && (await serveMetrics(metrics, service.readiness));
       const http = new HttpService({
         handler: service.app,
         logger,
@@ -146,6 +179,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
             drainTimeoutMs: options.graceful_shutdown_timeout * 1000,
           });
           await service.close();
+          await metricsListener?.close();
         },
         abort: () => stopping.abort(),
         reload: () => reloadAll(steps, logger),

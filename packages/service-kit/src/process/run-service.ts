@@ -21,6 +21,11 @@ export interface ServiceProcess {
   stopTimeoutMs: number;
   /** Once per service, in the process that the operator started. */
   onPrimary?(): void;
+  /**
+   * What a process that only supervises others does beside that, before it starts them.
+   * @throws Error when it cannot: then the service does not start.
+   */
+  startSupervisor?(): Promise<void>;
   /** What a process that only supervises others reads again. */
   reloadSupervisor?(): void;
   start(): Promise<RunningService>;
@@ -34,7 +39,7 @@ const RELOAD = 'reload';
 /** Runs a service until a signal ends it, in one process or in several (node:cluster). */
 export async function runService(service: ServiceProcess): Promise<void> {
   if (cluster.isPrimary) service.onPrimary?.();
-  if (service.workers > 1 && cluster.isPrimary) superviseWorkers(service);
+  if (service.workers > 1 && cluster.isPrimary) await supervise(service);
   else await serve(service);
 }
 
@@ -104,6 +109,17 @@ async function serve(service: ServiceProcess): Promise<void> {
   if (process.connected && !cluster.isWorker) {
     process.on('disconnect', () => stop('The parent process is gone'));
   }
+}
+
+async function supervise(service: ServiceProcess): Promise<void> {
+  try {
+    await service.startSupervisor?.();
+  } catch (error) {
+    service.logger.error(`Cannot start: ${describeError(error)}`);
+    exitAfterLog(EXIT_CANNOT_START);
+    return;
+  }
+  superviseWorkers(service);
 }
 
 function superviseWorkers(service: ServiceProcess): void {

@@ -30,7 +30,7 @@ const LONGEST_POSTPONEMENT_SECONDS = 3600;
  */
 export class OutboxSender {
   private readonly holder = randomUUID();
-  private readonly task: RepeatedTask;
+  readonly task: RepeatedTask;
   private readonly now: () => number;
   private failures = 0;
   private waitUntilMs = 0;
@@ -39,6 +39,7 @@ export class OutboxSender {
   constructor(private readonly options: SenderOptions) {
     this.now = options.now ?? (() => performance.now());
     this.task = new RepeatedTask({
+      id: `send_${options.sink.name}`,
       name: `Sending events to ${options.sink.name}`,
       intervalMs: options.pollIntervalMs,
       logger: options.logger,

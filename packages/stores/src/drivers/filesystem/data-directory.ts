@@ -3,7 +3,7 @@ import { chmod, link, lstat, open, realpath, stat, statfs, unlink } from 'node:f
 import { join } from 'node:path';
 import { StoreConfigurationError } from '../../store-configuration-error';
 import { storeFull } from '../../store-errors';
-import type { StoreContext } from '../../store-driver';
+import type { StoreContext, StoreRoom } from '../../store-driver';
 import type { FilesystemSettings } from './filesystem-options';
 import { PART_DIRECTORY, partName } from './part-directory';
 import { errorCodeOf, toWriteError } from './system-errors';
@@ -164,9 +164,13 @@ async function roomiest(
 
 async function freeBytes(directory: DataDirectory): Promise<number> {
   try {
-    const { bavail, bsize } = await statfs(directory.path);
-    return bavail * bsize;
+    return (await roomOf(directory)).freeBytes;
   } catch (error) {
     throw toWriteError(error);
   }
+}
+
+export async function roomOf({ path }: DataDirectory): Promise<StoreRoom> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  return { directory: path, sizeBytes: blocks * bsize, freeBytes: bavail * bsize };
 }

@@ -13,6 +13,7 @@ import type {
   OpenedBlob,
   StoreContext,
   StoreDriver,
+  StoreRoom,
   StoredBlob,
   StoreType,
   UnfinishedBlob,
@@ -29,7 +30,7 @@ import {
   toLocation,
 } from './blob-location';
 import type { BlobPlace } from './blob-location';
-import { chooseDirectory, prepareDataDirectory } from './data-directory';
+import { chooseDirectory, prepareDataDirectory, roomOf } from './data-directory';
 import type { DataDirectory } from './data-directory';
 import { FILESYSTEM_OPTIONS, readFilesystemOptions } from './filesystem-options';
 import type { FilesystemSettings } from './filesystem-options';
@@ -167,6 +168,10 @@ export class FilesystemDriver implements StoreDriver {
     } catch (error) {
       throw toWriteError(error);
     }
+  }
+
+  room(): Promise<StoreRoom[]> {
+    return Promise.all(this.directories.map((directory) => roomOf(directory)));
   }
 
   /** Every file is closed by the operation that opened it. */
