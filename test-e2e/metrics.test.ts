@@ -196,6 +196,24 @@ describe.each(DATABASES)('/metrics on %s', (database) => {
     }
   });
 
+  it.each([1, 2])(
+    'is said to be in the way when its port is taken, %i workers',
+    async (workers) => {
+      const [port] = await freePorts(1);
+      const config = await readFile(path.join(deployment.directory, 'registry-0.conf'), 'utf8');
+      const second = await deployment.addService(
+        'glance-registry',
+        config
+          .replace(/^bind_port = \d+$/m, `bind_port = ${port}`)
+          .replace(/^workers = 1$/m, `workers = ${workers}`),
+      );
+      expect(await second.exited).toBe(2);
+      expect(second.log()).toContain(
+        `[metrics] bind_host = 127.0.0.1, bind_port = ${registryPort}: listen EADDRINUSE`,
+      );
+    },
+  );
+
   it('loses no count when a worker dies', async () => {
     const supervisor = String(deployment.apis[0]!.child.pid);
     const workers = async (): Promise<string[]> => {
