@@ -189,7 +189,7 @@ export interface StoreDriver {
 
   /**
    * Adds a blob that has the bytes of another one of this store, by what is below the store: they
-   * do not pass through this service. All or nothing, as add.
+   * do not pass through this service. All or nothing, as add; the signal ends it.
    * @throws as add; `store_blob_missing`; `store_get_unsupported` where this one has to be read
    * and added.
    */

@@ -71,7 +71,8 @@ export type TransferDestination = Pick<InstrumentedStore, 'add'>;
 /** The bytes of an image that is claimed, on their way to where they are wanted. */
 export interface Transfer {
   image: ImageRecord;
-  destination(): TransferDestination;
+  /** @param ended aborted with the transfer, for what does not read the bytes. */
+  destination(ended: AbortSignal): TransferDestination;
   /** Whose the bytes are to be, where stores make a difference. */
   caller: StoreCaller;
   body(): UploadBody;
@@ -171,6 +172,11 @@ export class ImageUploader {
     const endings = [this.options.shutdown, transfer.signal].filter((each) => each !== undefined);
     const isLimited = transfer.isLimited || this.options.storageQuotaBytes !== null;
     let limits: ProjectLimits | undefined;
+    const ended = new AbortController();
+    const end = (error: Error): void => {
+      source.abort(error);
+      ended.abort(error);
+    };
     const source: UploadSource = new UploadSource(transfer.body(), hashPool, {
       maxBytes: this.options.imageSizeCapBytes,
       tooLargeMessage: `Denying attempt to upload image larger than ${this.options.imageSizeCapBytes} bytes.`,
@@ -191,10 +197,10 @@ export class ImageUploader {
       lease,
       bytesReceived: () => source.bytesReceived,
       limits: () => limits,
-      onLost: (error) => source.abort(error),
+      onLost: end,
     });
     const onShutdown = (): void => {
-      source.abort(new DomainError('shutting_down', 'The service is being stopped; try again.'));
+      end(new DomainError('shutting_down', 'The service is being stopped; try again.'));
     };
     for (const ending of endings) ending.addEventListener('abort', onShutdown);
     if (endings.some(({ aborted }) => aborted)) onShutdown();
@@ -204,7 +210,7 @@ export class ImageUploader {
       failPoint('U1');
       limits = await transfer.limits();
       transfer.begin?.();
-      added = await transfer.destination().add({
+      added = await transfer.destination(ended.signal).add({
         imageId,
         uploadId: lease.uploadId,
         firstAttempt: lease.firstAttempt,

@@ -56,8 +56,8 @@ describe('CloneDestination', () => {
   async function* unread(): AsyncGenerator<Uint8Array> {
     throw new Error('the bytes were asked for');
   }
-  const cloneTo = (storeId: string, image = original) =>
-    new CloneDestination(stores, storeId, () => Promise.resolve(image));
+  const cloneTo = (storeId: string, image = original, ended = new AbortController().signal) =>
+    new CloneDestination(stores, storeId, () => Promise.resolve(image), ended);
   const name = () => ({ imageId: randomUUID(), uploadId: randomUUID() });
   const fileOf = ({ locationUrl }: { locationUrl: string }): string => fileURLToPath(locationUrl);
 
@@ -94,6 +94,14 @@ describe('CloneDestination', () => {
       code: 'data_mismatch',
     });
     expect(destination.digests).toBeUndefined();
+    const names = await readdir(path.join(directory, 'near'), { recursive: true });
+    expect(names.filter((each) => /[0-9a-f]{8}-/.test(each))).toHaveLength(1);
+  });
+
+  it('ends the copy with the transfer, and leaves nothing', async () => {
+    const reason = new Error('the lease is lost');
+    const destination = cloneTo('near', original, AbortSignal.abort(reason));
+    await expect(destination.add({ ...name(), source: unread() })).rejects.toBe(reason);
     const names = await readdir(path.join(directory, 'near'), { recursive: true });
     expect(names.filter((each) => /[0-9a-f]{8}-/.test(each))).toHaveLength(1);
   });

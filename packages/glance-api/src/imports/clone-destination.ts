@@ -15,6 +15,8 @@ export class CloneDestination implements TransferDestination {
     private readonly stores: StoreSet,
     private readonly storeId: string,
     private readonly findOriginal: () => Promise<ImageRecord>,
+    /** Ends a copy, which asks for no bytes that could fail. */
+    private readonly ended: AbortSignal,
   ) {}
 
   /** Of data that the store has copied, which is what the other image has. */
@@ -31,7 +33,7 @@ export class CloneDestination implements TransferDestination {
     );
     if (!digests || !location || !store.canCopy) return await store.add(request);
     try {
-      const added = await store.copy(location.url, request);
+      const added = await store.copy(location.url, { ...request, signal: this.ended });
       if (added.sizeBytes !== digests.sizeBytes) {
         await added.discard();
         throw new DomainError('data_mismatch', 'The copied data has another size than the image');

@@ -106,10 +106,14 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
           ? { sizeBytes: staged.sizeBytes, md5: staged.checksum, hash: staged.hash }
           : { sizeBytes: undefined, md5: undefined };
     // Data that is signed is read.
-    const clone =
-      source === 'clone' && !signatureOf(image)
-        ? new CloneDestination(stores, storeId, () => this.originalOf(claimed, context))
-        : undefined;
+    const isCloned = source === 'clone' && !signatureOf(image);
+    let clone: CloneDestination | undefined;
+    const destination = (ended: AbortSignal): TransferDestination => {
+      if (isExport) return this.exportDestination();
+      if (!isCloned) return stores.get(storeId);
+      const original = (): Promise<ImageRecord> => this.originalOf(claimed, context);
+      return (clone = new CloneDestination(stores, storeId, original, ended));
+    };
     let learned: LearnedFacts | undefined;
     const open = async (signal: AbortSignal): Promise<{ stream: BlobStream }> => {
       const opened = await this.open(claimed, context, signal);
@@ -127,7 +131,7 @@ export class ImageImporter extends ClaimedWork<ClaimedImport> {
       const filled = await uploader.transfer(
         {
           image,
-          destination: () => (isExport ? this.exportDestination() : (clone ?? stores.get(storeId))),
+          destination,
           knownDigests: () => clone?.digests,
           body: () => new ExternalBody(open, timeoutMs),
           // As of a copy: the service's own work, for the owner of the image.

@@ -120,6 +120,51 @@ describeWithCeph()('the rbd store', () => {
       await store.delete(location);
     });
 
+    it('copies images as it stores them, and those that rbd imports', async () => {
+      const data = Buffer.concat([randomBytes(5 * MIB), Buffer.alloc(20 * MIB), randomBytes(11)]);
+      const file = path.join(tmpdir(), `import-${randomUUID()}`);
+      await writeFile(file, data);
+      await pool.rbd('import', file, spec('original'));
+      await rm(file);
+      const copied = await store.copy('rbd://original', { ...newName(), firstAttempt: true });
+      await copied.settle();
+      const { locationUrl: location, sizeBytes } = copied;
+      expect(sizeBytes).toBe(data.length);
+      await pool.rbd('rm', '--no-progress', spec('original'));
+      expect((await read(location)).equals(data)).toBe(true);
+      const image = imageOf(location);
+      const info = JSON.parse(await pool.rbd('info', '--format', 'json', spec(image))) as object;
+      expect(info).toMatchObject({ size: data.length, object_size: 8 * MIB, format: 2 });
+      expect(info).not.toHaveProperty('parent');
+      const snapshots = await pool.rbd('snap', 'ls', '--format', 'json', spec(image));
+      expect(JSON.parse(snapshots)).toMatchObject([{ name: 'snap', protected: 'true' }]);
+      const extents = JSON.parse(
+        await pool.rbd('diff', '--format', 'json', '--whole-object', `${spec(image)}@snap`),
+      ) as { offset: string }[];
+      expect(extents.map(({ offset }) => Number(offset))).toEqual([0, 24 * MIB]);
+      await store.delete(location);
+      expect(await pool.contents()).toEqual([]);
+    });
+
+    it('copies until that is given up', async () => {
+      const added = await addSettled(store, {
+        ...newName(),
+        source: patternSource({ sizeBytes: 48 * MIB }),
+      });
+      const before = await pool.contents();
+      const name = newName();
+      const stop = new AbortController();
+      const reason = new Error('nobody waits for it');
+      const copying = store.copy(added.locationUrl, { ...name, signal: stop.signal });
+      const refusal = expect(copying).rejects.toBe(reason);
+      while ((await store.listUnfinished()).length === 0);
+      stop.abort(reason);
+      await refusal;
+      expect(await pool.contents()).toEqual(before);
+      await store.delete(added.locationUrl);
+      expect(await pool.contents()).toEqual([]);
+    });
+
     it('reads and removes what rbd imports', async () => {
       const data = randomBytes(3 * MIB + 1);
       const file = path.join(tmpdir(), `import-${randomUUID()}`);

@@ -2,6 +2,7 @@ import { parseBlobName } from '../../store-driver';
 import type {
   AddRequest,
   AddedBlob,
+  CopyRequest,
   GetOptions,
   OpenedBlob,
   StoreContext,
@@ -25,7 +26,8 @@ import { toStoreError } from './rbd-errors';
 import { placeOf, SCHEMES, toLocation } from './rbd-location';
 import { RBD_OPTIONS, readRbdOptions } from './rbd-options';
 import type { RbdSettings } from './rbd-options';
-import { writeBlob } from './write-blob';
+import { copyBlob, writeBlob } from './write-blob';
+import type { OpenImage, WrittenBlob } from './write-blob';
 
 /** A start does not wait longer for a cluster that says nothing. */
 const START_MS = 10_000;
@@ -95,22 +97,24 @@ export class RbdDriver implements StoreDriver {
 
   async add(request: AddRequest): Promise<AddedBlob> {
     const helper = await this.connect();
-    const { image, sizeBytes } = await writeBlob(helper, request, this.settings, (message) =>
+    const written = await writeBlob(helper, request, this.settings, (message) =>
       this.warn(message),
     );
-    const { imageId, uploadId } = request;
-    return {
-      locationUrl: toLocation(
-        { fsid: helper.fsid, pool: this.pool },
-        { image, snapshot: SNAPSHOT },
-      ),
-      sizeBytes,
-      metadata: {},
-      settle: async () => {
-        await this.call('settle', { imageId, uploadId }, 'write');
-      },
-      discard: () => this.removeUnfinished({ imageId, uploadId }, 'abandoned'),
-    };
+    return this.added(helper, request, written);
+  }
+
+  /** By the helper, which alone has the bytes. */
+  async copy(locationUrl: string, request: CopyRequest): Promise<AddedBlob> {
+    const { helper, place } = await this.find(locationUrl);
+    const original = await this.open(helper, place);
+    try {
+      const written = await copyBlob(helper, original, request, this.settings, (message) =>
+        this.warn(message),
+      );
+      return this.added(helper, request, written);
+    } finally {
+      await this.closeReader(helper, original.reader);
+    }
   }
 
   async get(locationUrl: string, { range, signal }: GetOptions = {}): Promise<OpenedBlob> {
@@ -134,9 +138,7 @@ export class RbdDriver implements StoreDriver {
   async sizeOf(locationUrl: string): Promise<number> {
     const { helper, place } = await this.find(locationUrl);
     const { reader, sizeBytes } = await this.open(helper, place);
-    const nothing = { offset: 0, length: 0 };
-    const onClosed = (): void => void (this.readers -= 1);
-    await new BlobReader({ helper, reader, range: nothing, onClosed }).return();
+    await this.closeReader(helper, reader);
     return sizeBytes;
   }
 
@@ -172,6 +174,25 @@ export class RbdDriver implements StoreDriver {
 
   close(): Promise<void> {
     return this.cluster.close();
+  }
+
+  private added(
+    helper: ConnectedHelper,
+    { imageId, uploadId }: UploadName,
+    { image, sizeBytes }: WrittenBlob,
+  ): AddedBlob {
+    return {
+      locationUrl: toLocation(
+        { fsid: helper.fsid, pool: this.pool },
+        { image, snapshot: SNAPSHOT },
+      ),
+      sizeBytes,
+      metadata: {},
+      settle: async () => {
+        await this.call('settle', { imageId, uploadId }, 'write');
+      },
+      discard: () => this.removeUnfinished({ imageId, uploadId }, 'abandoned'),
+    };
   }
 
   private get pool(): string {
@@ -210,10 +231,7 @@ export class RbdDriver implements StoreDriver {
     return { helper, place };
   }
 
-  private async open(
-    helper: ConnectedHelper,
-    place: RbdPlace,
-  ): Promise<{ reader: number; sizeBytes: number }> {
+  private async open(helper: ConnectedHelper, place: RbdPlace): Promise<OpenImage> {
     try {
       const opened = await helper.call('open', place);
       this.readers += 1;
@@ -221,6 +239,12 @@ export class RbdDriver implements StoreDriver {
     } catch (error) {
       throw toStoreError(error, 'read');
     }
+  }
+
+  private async closeReader(helper: ConnectedHelper, reader: number): Promise<void> {
+    // A helper that is gone has nothing open.
+    await helper.call('closeReader', { reader }).catch(() => undefined);
+    this.readers -= 1;
   }
 }
 

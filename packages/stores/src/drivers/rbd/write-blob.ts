@@ -1,6 +1,7 @@
 import { isDomainError } from '@glance/common';
 import { storeDuplicate } from '../../store-errors';
-import type { AddRequest } from '../../store-driver';
+import type { AddRequest, CopyRequest } from '../../store-driver';
+import { copyImage } from './copy-image';
 import { ImageWriter } from './image-writer';
 import type { ConnectedHelper } from './rbd-cluster';
 import { isTaken, toStoreError } from './rbd-errors';
@@ -11,31 +12,72 @@ export interface WrittenBlob {
   sizeBytes: number;
 }
 
+/** An image that the helper has open for reading. */
+export interface OpenImage {
+  /** The helper's number of it. */
+  reader: number;
+  sizeBytes: number;
+}
+
 /**
  * Stores a source as an image that nobody has. Whoever dies here leaves the mark of the attempt
  * behind.
  */
 export async function writeBlob(
   helper: ConnectedHelper,
-  { source, imageId, uploadId, signal, ...request }: AddRequest,
-  { order, thin }: RbdSettings,
+  request: AddRequest,
+  settings: RbdSettings,
   warn: (message: string) => void,
+): Promise<WrittenBlob> {
+  const { imageId, source, expectedSizeBytes: sizeBytes } = request;
+  const wanted = { sizeBytes, order: settings.order, thin: settings.thin };
+  return await storeImage(helper, request, wanted, warn, async (upload) => {
+    const writer = new ImageWriter(helper, upload);
+    for await (const chunk of source) await named(imageId, () => writer.write(chunk));
+    await named(imageId, () => writer.end());
+  });
+}
+
+/**
+ * The same with the bytes of another image. All of them are written anew, but pieces of zeros: a
+ * clone of Ceph's would keep the other image from being deleted.
+ */
+export async function copyBlob(
+  helper: ConnectedHelper,
+  original: OpenImage,
+  request: CopyRequest,
+  settings: RbdSettings,
+  warn: (message: string) => void,
+): Promise<WrittenBlob> {
+  const { imageId, signal } = request;
+  const { reader, sizeBytes } = original;
+  const wanted = { sizeBytes, order: settings.order, thin: true };
+  return await storeImage(helper, request, wanted, warn, async (upload) => {
+    const named = (error: unknown): unknown => toWriteError(imageId, error);
+    await copyImage(helper, { reader, upload, sizeBytes, signal, toWriteError: named });
+  });
+}
+
+interface WantedImage {
+  sizeBytes: number | undefined;
+  order: number;
+  thin: boolean;
+}
+
+/** @param fill brings the bytes to the helper's upload of this number. */
+async function storeImage(
+  helper: ConnectedHelper,
+  { imageId, uploadId, firstAttempt = false, signal }: CopyRequest,
+  wanted: WantedImage,
+  warn: (message: string) => void,
+  fill: (upload: number) => Promise<void>,
 ): Promise<WrittenBlob> {
   signal?.throwIfAborted();
   const { upload, image } = await named(imageId, () =>
-    helper.call('beginUpload', {
-      imageId,
-      uploadId,
-      firstAttempt: request.firstAttempt === true,
-      sizeBytes: request.expectedSizeBytes,
-      order,
-      thin,
-    }),
+    helper.call('beginUpload', { imageId, uploadId, firstAttempt, ...wanted }),
   );
-  const writer = new ImageWriter(helper, upload);
   try {
-    for await (const chunk of source) await named(imageId, () => writer.write(chunk));
-    await named(imageId, () => writer.end());
+    await fill(upload);
     signal?.throwIfAborted();
     const { sizeBytes } = await named(imageId, () => helper.call('finishUpload', { upload }));
     return { image, sizeBytes };
@@ -52,6 +94,10 @@ async function named<T>(imageId: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw isTaken(error) ? storeDuplicate(imageId, error) : toStoreError(error, 'write');
+    throw toWriteError(imageId, error);
   }
+}
+
+function toWriteError(imageId: string, error: unknown): unknown {
+  return isTaken(error) ? storeDuplicate(imageId, error) : toStoreError(error, 'write');
 }

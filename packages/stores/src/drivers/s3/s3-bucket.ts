@@ -1,11 +1,11 @@
 import type { CompletedPart, GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { BucketCopies } from './bucket-copies';
+import { UPLOAD_ID } from './object-metadata';
+import type { ObjectName } from './object-metadata';
 import { isNoSuchBucket, isNotFound, statusOf, toStoreError } from './s3-errors';
 import type { StoreAction } from '../../store-errors';
 import type { S3Connection } from './s3-connection';
 import type { StreamedBody } from './streamed-body';
-
-/** Names the attempt that an object is of. */
-const UPLOAD_ID = 'glance-upload-id';
 
 export interface FoundObject {
   sizeBytes: number;
@@ -26,19 +26,17 @@ export interface MultipartUpload {
   begun: Date;
 }
 
-/** Who writes an object, and under which key. */
-export interface ObjectName {
-  key: string;
-  uploadId: string;
-}
-
 /** One bucket: the requests of the protocol that the store makes. Errors are of the store family. */
 export class S3Bucket {
+  readonly copies: BucketCopies;
+
   constructor(
     private readonly connection: S3Connection,
     readonly name: string,
     private readonly mayCreate: boolean,
-  ) {}
+  ) {
+    this.copies = new BucketCopies(connection, name);
+  }
 
   /**
    * @param action that it is looked for, which errors are named by.

@@ -1,8 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import { describeStoreConformance } from '../../conformance';
+import { MIB } from '../../conformance/memory-use';
 import type { ContractArea, StoreHarness } from '../../conformance/harness';
 import type { StoreOptions } from '../../store-options';
+import type { CopyLimits } from './copy-blob';
 import { S3Driver } from './s3-driver';
 import {
   describeWithS3,
@@ -11,16 +13,19 @@ import {
   TestBucket,
 } from '../../../testing/s3-test-server';
 
-describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined]>([
-  ['s3', {}, undefined],
+const COPIES_IN_PARTS = { copyAtOnceBytes: 0, copyPartBytes: 5 * MIB };
+
+describeWithS3().each<[string, StoreOptions, ContractArea[] | undefined, Partial<CopyLimits>]>([
+  ['s3', {}, undefined, {}],
   [
     's3, always in parts',
     { s3_store_large_object_size: 0, s3_store_large_object_chunk_size: 5 },
     ['add'],
+    COPIES_IN_PARTS,
   ],
-])('%s', (name, options, areas) => {
+])('%s', (name, options, areas, limits) => {
   describeStoreConformance(name, {
-    ...harness((bucket) => ({ ...bucket.options, ...options })),
+    ...harness((bucket) => ({ ...bucket.options, ...options }), limits),
     ...(areas && { areas }),
   });
 });
@@ -38,7 +43,10 @@ describeWithS3Hosts()('s3, with the bucket in the name of the host', () => {
   );
 });
 
-function harness(optionsOf: (bucket: TestBucket) => StoreOptions): StoreHarness {
+function harness(
+  optionsOf: (bucket: TestBucket) => StoreOptions,
+  limits: Partial<CopyLimits> = {},
+): StoreHarness {
   return {
     capabilities: { add: true, delete: true, partialRead: true, list: true },
     // What Node reads from a socket stays until it collects; s3-driver.test.ts has the bounds.
@@ -52,10 +60,11 @@ function harness(optionsOf: (bucket: TestBucket) => StoreOptions): StoreHarness 
     ],
     async create() {
       const bucket = await TestBucket.make();
-      const driver = await S3Driver.create(optionsOf(bucket), {
+      const context = {
         storeId: 'objects',
-        warn: (message) => expect(message).toBe('no warning'),
-      });
+        warn: (message: string) => expect(message).toBe('no warning'),
+      };
+      const driver = await S3Driver.create(optionsOf(bucket), context, limits);
       return {
         driver,
         remains: () => bucket.contents(),

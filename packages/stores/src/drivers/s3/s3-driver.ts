@@ -8,6 +8,7 @@ import type {
   AddRequest,
   AddedBlob,
   ByteRange,
+  CopyRequest,
   GetOptions,
   OpenedBlob,
   StoreContext,
@@ -21,6 +22,8 @@ import type {
 import type { StoreOptions } from '../../store-options';
 import { ageOf } from '../../remote/unfinished-marks';
 import { listAttempts, removeAttempt } from './attempts';
+import { COPY_LIMITS, copyBlob } from './copy-blob';
+import type { CopyLimits } from './copy-blob';
 import { PART_MEMORY } from './part-memory';
 import { S3Bucket } from './s3-bucket';
 import { S3Connection, type S3Timeouts } from './s3-connection';
@@ -30,6 +33,7 @@ import type { S3Area } from './s3-location';
 import { readS3Options, S3_OPTIONS } from './s3-options';
 import type { S3Settings } from './s3-options';
 import { writeBlob } from './write-blob';
+import type { WrittenBlob } from './write-blob';
 
 /** Without a byte for so long a download has failed. */
 const IDLE_MS = 60_000;
@@ -49,6 +53,7 @@ export class S3Driver implements StoreDriver {
     private readonly connection: S3Connection,
     private readonly settings: S3Settings,
     private readonly context: StoreContext,
+    private readonly copyLimits: CopyLimits,
   ) {
     this.area = toArea(settings.endpoint, settings.bucket);
     this.bucket = new S3Bucket(connection, settings.bucket, settings.createBucket);
@@ -66,10 +71,12 @@ export class S3Driver implements StoreDriver {
   static async create(
     options: StoreOptions,
     context: StoreContext,
-    timeouts?: S3Timeouts,
+    { answerMs, ...copyLimits }: Partial<S3Timeouts & CopyLimits> = {},
   ): Promise<S3Driver> {
     const settings = readS3Options(options, context);
-    return new S3Driver(await S3Connection.open(settings, timeouts), settings, context);
+    const timeouts = answerMs === undefined ? undefined : { answerMs };
+    const connection = await S3Connection.open(settings, timeouts);
+    return new S3Driver(connection, settings, context, { ...COPY_LIMITS, ...copyLimits });
   }
 
   /** Sockets with a request, or an answer that is being read, on them. */
@@ -85,17 +92,18 @@ export class S3Driver implements StoreDriver {
     const blob = await writeBlob(this.bucket, request, {
       ...this.settings,
       memory: PART_MEMORY,
-      warn: (message) => {
-        this.context.warn(`store ${this.context.storeId}: ${message}`);
-      },
+      warn: this.warn,
     });
-    return {
-      locationUrl: toLocation(this.area, blob.key),
-      sizeBytes: blob.sizeBytes,
-      metadata: {},
-      settle: () => this.removeUnfinished(request, 'owned or unknown'),
-      discard: () => this.removeUnfinished(request, 'abandoned'),
-    };
+    return this.added(blob);
+  }
+
+  async copy(locationUrl: string, request: CopyRequest): Promise<AddedBlob> {
+    const key = this.requireKey(locationUrl);
+    const original = { key, sizeBytes: await this.sizeAt(key, request.signal) };
+    const { copyLimits, warn } = this;
+    const { partsAtATime } = this.settings;
+    const settings = { ...copyLimits, partsAtATime, warn };
+    return this.added(await copyBlob(this.bucket, original, request, settings));
   }
 
   async get(locationUrl: string, { range, signal }: GetOptions = {}): Promise<OpenedBlob> {
@@ -149,6 +157,20 @@ export class S3Driver implements StoreDriver {
     this.connection.close();
     return Promise.resolve();
   }
+
+  private added(blob: WrittenBlob): AddedBlob {
+    return {
+      locationUrl: toLocation(this.area, blob.key),
+      sizeBytes: blob.sizeBytes,
+      metadata: {},
+      settle: () => this.removeUnfinished(blob, 'owned or unknown'),
+      discard: () => this.removeUnfinished(blob, 'abandoned'),
+    };
+  }
+
+  private readonly warn = (message: string): void => {
+    this.context.warn(`store ${this.context.storeId}: ${message}`);
+  };
 
   private requireKey(locationUrl: string): string {
     const key = keyOf(locationUrl, this.area);

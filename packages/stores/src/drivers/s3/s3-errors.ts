@@ -8,6 +8,8 @@ import {
 } from '../../store-errors';
 
 const FULL = new Set(['EntityTooLarge', 'QuotaExceeded', 'InsufficientStorage', 'StorageFull']);
+/** Of a copy: not known, or not allowed, where the bytes themselves may be. */
+const NO_COPY_STATUSES: ReadonlySet<number> = new Set([403, 405, 501]);
 const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
 interface ServiceError extends Error {
@@ -47,6 +49,19 @@ export function toStoreError(error: unknown, action: StoreAction): unknown {
   if (status === 404 && action !== 'write') return blobMissing(cause);
   if (status === 401 || status === 403) return accessDenied(action, cause);
   return status >= 500 || PASSING_STATUSES.has(status) ? storeUnavailable(cause) : cause;
+}
+
+/** Rejects with what is clear about a copy that was refused, else with the error itself. */
+export function refusedCopy(error: unknown): never {
+  if (isErrorLike(error) && error.name === 'NoSuchKey') throw blobMissing(withoutSecrets(error));
+  throw NO_COPY_STATUSES.has(statusOf(error) ?? 0) ? copyUnsupported(error) : error;
+}
+
+/** The bytes have to be read and written then. */
+export function copyUnsupported(cause?: unknown): DomainError {
+  const reason = isErrorLike(cause) ? withoutSecrets(cause) : undefined;
+  const text = 'The store does not copy image data itself';
+  return new DomainError('store_get_unsupported', text, { cause: reason });
 }
 
 export function bucketMissing(cause?: unknown): DomainError {

@@ -11,7 +11,9 @@ import type { AddedBlob } from '../../store-driver';
 import type { StoreOptions } from '../../store-options';
 import { S3FaultGate, type S3Request } from '../../../testing/s3-fault-gate';
 import { describeWithS3, SERVER_URL, TestBucket } from '../../../testing/s3-test-server';
+import type { CopyLimits } from './copy-blob';
 import { PART_MEMORY } from './part-memory';
+import type { S3Timeouts } from './s3-connection';
 import { S3Driver } from './s3-driver';
 
 /** Of two parts, or of one request. */
@@ -38,7 +40,11 @@ describeWithS3()('the s3 store in front of a server that fails', () => {
     expect(PART_MEMORY.usedBytes).toBe(0);
   });
 
-  async function openStore(options: StoreOptions = {}, host = gate.host, answerMs = 1000) {
+  async function openStore(
+    options: StoreOptions = {},
+    host = gate.host,
+    limits: Partial<S3Timeouts & CopyLimits> = {},
+  ) {
     const driver = await S3Driver.create(
       {
         ...bucket.options,
@@ -48,7 +54,7 @@ describeWithS3()('the s3 store in front of a server that fails', () => {
         ...options,
       },
       { storeId: 'objects', warn: (message) => warnings.push(message) },
-      { answerMs },
+      { answerMs: 1000, ...limits },
     );
     return new InstrumentedStore(driver, { id: 'objects', type: 's3' });
   }
@@ -184,6 +190,82 @@ describeWithS3()('the s3 store in front of a server that fails', () => {
     );
   });
 
+  describe('copies', () => {
+    const inParts = { copyAtOnceBytes: 0, copyPartBytes: 5 * MIB };
+    const newName = () => ({ imageId: randomUUID(), uploadId: randomUUID() });
+    let original: AddedBlob;
+    let data: Buffer;
+    let copier: InstrumentedStore;
+
+    beforeEach(async () => {
+      copier = await openStore({}, gate.host, inParts);
+      data = randomBytes(11 * MIB);
+      original = await add(data);
+      await original.settle();
+      gate.requests.length = 0;
+    });
+    afterEach(() => copier.close());
+
+    const expectOnlyOriginal = async (): Promise<void> => {
+      expect(await bucket.contents()).toEqual([original.locationUrl.split('/').at(-1)]);
+    };
+
+    it.each([
+      ['one request', () => store, { put: 1, part: 0 }],
+      ['parts', () => copier, { put: 0, part: 3 }],
+    ])('without the bytes, in %s', async (_, from, requests) => {
+      const copied = await from().copy(original.locationUrl, newName());
+      await copied.settle();
+      expect({ put: count('put'), part: count('part') }).toEqual(requests);
+      const { stream } = await store.get(copied.locationUrl);
+      expect((await readAll(stream)).equals(data)).toBe(true);
+    });
+
+    it('when the answer is lost', async () => {
+      gate.plan('put', 'lost answer');
+      const copied = await store.copy(original.locationUrl, newName());
+      await copied.settle();
+      expect(await store.sizeOf(copied.locationUrl)).toBe(data.length);
+    });
+
+    it.each([
+      ['one request', () => store, 'put'],
+      ['parts', () => copier, 'part'],
+    ] as const)('not where the server does not, in %s', async (_, from, about) => {
+      gate.plan(about, { status: 501, code: 'NotImplemented' });
+      const copying = from().copy(original.locationUrl, newName());
+      await expect(copying).rejects.toMatchObject({ code: 'store_get_unsupported' });
+      await expectOnlyOriginal();
+    });
+
+    it.each([
+      ['one request', () => store, 'put'],
+      ['parts', () => copier, 'part'],
+    ] as const)('no more when the store is full, in %s', async (_, from, about) => {
+      gate.plan(about, { status: 507, code: 'InsufficientStorage' });
+      const copying = from().copy(original.locationUrl, newName());
+      await expect(copying).rejects.toMatchObject({ code: 'store_full' });
+      await expectOnlyOriginal();
+    });
+
+    it.each([
+      ['one request', () => store, 'put'],
+      ['parts', () => copier, 'part'],
+    ] as const)('until they are given up, in %s', async (_, from, about) => {
+      gate.plan(about, 'silence');
+      const stop = new AbortController();
+      const reason = new Error('nobody waits for it');
+      const copying = from().copy(original.locationUrl, { ...newName(), signal: stop.signal });
+      const refusal = expect(copying).rejects.toBe(reason);
+      await until(() => count(about) > 0);
+      stop.abort(reason);
+      await refusal;
+      // The server may have gone on with one request: then its mark stays.
+      if (about === 'put') await sweep();
+      await expectOnlyOriginal();
+    });
+  });
+
   describe('reads', () => {
     it.each(['silence', 'lost request'] as const)('not from a server with %s', async (fault) => {
       const data = randomBytes(AT_ONCE);
@@ -200,7 +282,7 @@ describeWithS3()('the s3 store in front of a server that fails', () => {
   });
 
   it('shares the memory of parts among sixteen uploads of unknown size', async () => {
-    const patient = await openStore({}, gate.host, 60_000);
+    const patient = await openStore({}, gate.host, { answerMs: 60_000 });
     let mostBytes = 0;
     const sizeBytes = 11 * MIB;
     const onRequest = () => {

@@ -2,7 +2,7 @@ import { isDomainError } from '@glance/common';
 import { markOf, ownKey } from '../../remote/unfinished-marks';
 import type { Attempt } from '../../remote/unfinished-marks';
 import { storeDuplicate } from '../../store-errors';
-import type { AddRequest } from '../../store-driver';
+import type { AddRequest, CopyRequest } from '../../store-driver';
 import { abortMultiparts, removeBlob } from './attempts';
 import { partBytesAt, uploadParts } from './multipart-upload';
 import type { PartMemory } from './part-memory';
@@ -11,12 +11,15 @@ import type { S3Bucket } from './s3-bucket';
 import { isTaken, statusOf, toStoreError } from './s3-errors';
 import { StreamedBody } from './streamed-body';
 
-export interface WriteSettings {
+export interface AttemptSettings {
+  warn: (message: string) => void;
+}
+
+export interface WriteSettings extends AttemptSettings {
   largeObjectBytes: number;
   partBytes: number;
   partsAtATime: number;
   memory: PartMemory;
-  warn: (message: string) => void;
 }
 
 export interface WrittenBlob extends Attempt {
@@ -24,7 +27,7 @@ export interface WrittenBlob extends Attempt {
 }
 
 /** The request that makes a blob visible got no clear answer, and the blob is not there now. */
-class OutcomeUnknown extends Error {
+export class OutcomeUnknown extends Error {
   constructor(override readonly cause: unknown) {
     super('outcome unknown');
   }
@@ -40,24 +43,37 @@ export async function writeBlob(
   request: AddRequest,
   settings: WriteSettings,
 ): Promise<WrittenBlob> {
+  const expected = request.expectedSizeBytes;
+  return await storeAttempt(bucket, request, settings, (attempt) =>
+    expected !== undefined && expected < settings.largeObjectBytes
+      ? writeAtOnce(bucket, attempt, request, expected)
+      : writeInParts(bucket, attempt, request, settings),
+  );
+}
+
+/**
+ * An attempt under a key that is free, from its mark on; when the work fails it is taken back.
+ * @param work resolves with the size of the blob that it made visible.
+ */
+export async function storeAttempt(
+  bucket: S3Bucket,
+  request: CopyRequest,
+  settings: AttemptSettings,
+  work: (attempt: Attempt) => Promise<number>,
+): Promise<WrittenBlob> {
   const { imageId, uploadId, signal } = request;
   const attempt = { imageId, uploadId, key: await freeKey(bucket, request) };
   signal?.throwIfAborted();
   await bucket.putMark(markOf(attempt));
   try {
-    const expected = request.expectedSizeBytes;
-    const sizeBytes =
-      expected !== undefined && expected < settings.largeObjectBytes
-        ? await writeAtOnce(bucket, attempt, request, expected)
-        : await writeInParts(bucket, attempt, request, settings);
-    return { ...attempt, sizeBytes };
+    return { ...attempt, sizeBytes: await work(attempt) };
   } catch (error) {
     await takeBack(bucket, attempt, settings, error instanceof OutcomeUnknown);
     throw error instanceof OutcomeUnknown ? error.cause : error;
   }
 }
 
-async function freeKey(bucket: S3Bucket, request: AddRequest): Promise<string> {
+async function freeKey(bucket: S3Bucket, request: CopyRequest): Promise<string> {
   const keys = [...(request.firstAttempt === true ? [request.imageId] : []), ownKey(request)];
   for (const key of keys) {
     const found = await bucket.find(key, { signal: request.signal, action: 'write' });
@@ -135,7 +151,7 @@ async function writeInParts(
  * The request that makes the blob visible. When its answer is lost, or was to a repeated request
  * that met what the first had done, the blob itself tells how it went.
  */
-async function settled(
+export async function settled(
   bucket: S3Bucket,
   attempt: Attempt,
   sizeBytes: number,
@@ -148,6 +164,7 @@ async function settled(
     if (body?.failure && !body.complete) throw body.failure;
     const named = toStoreError(error, 'write');
     if (body && !body.complete) throw named;
+    if (isDomainError(error, 'store_blob_missing', 'store_get_unsupported')) throw error;
     const status = statusOf(error);
     const refused =
       status !== undefined && status < 500 && status !== 404 && status !== 408 && !isTaken(error);
@@ -169,7 +186,7 @@ async function settled(
 async function takeBack(
   bucket: S3Bucket,
   attempt: Attempt,
-  { warn }: WriteSettings,
+  { warn }: AttemptSettings,
   unknown: boolean,
 ): Promise<void> {
   try {

@@ -106,7 +106,8 @@ function sizeIn({ statusCode, headers }: IncomingMessage, range: ByteRange | und
   return requireWhole({ ...toFound(headers), sizeBytes: total });
 }
 
-function requireWhole({
+/** @throws `store_blob_corrupt` when segments of it are missing. */
+export function requireWhole({
   sizeBytes,
   recordedBytes = sizeBytes,
 }: Pick<FoundObject, 'sizeBytes' | 'recordedBytes'>): number {

@@ -1,12 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import Joi from 'joi';
+import { blobMissing } from '../../store-errors';
 import { MANIFEST, SIZE, toFound, UPLOAD_ID } from './found-object';
 import type { FoundObject } from './found-object';
 import { pages, parsed } from './listings';
 import type { Body, SwiftAccount } from './swift-account';
-import { containerMissing, statusOf, SwiftRefusal, toStoreError } from './swift-errors';
+import {
+  containerMissing,
+  copyUnsupported,
+  statusOf,
+  SwiftRefusal,
+  toCopyError,
+  toStoreError,
+} from './swift-errors';
 import type { SendProgress } from './swift-http';
+
+/** A server that copies less is as good as hung. */
+const COPY_BYTES_PER_SECOND = 4 * 1024 * 1024;
 
 export interface ListedObject {
   key: string;
@@ -176,6 +187,43 @@ export class SwiftContainer {
   }
 
   /**
+   * An object with the bytes of another one of the account. Rejects as `put`. It takes the place of
+   * one that is there: `If-None-Match` would be asked of the original.
+   * @throws `store_blob_missing`; `store_get_unsupported` where the server does not do it.
+   */
+  async copy(
+    original: { container: string; key: string; sizeBytes: number },
+    { key, uploadId }: ObjectName,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const headers = {
+      'content-length': '0',
+      'content-type': 'application/octet-stream',
+      'x-copy-from': quoted(original.container, original.key),
+      'x-fresh-metadata': 'true',
+      [UPLOAD_ID]: uploadId,
+    };
+    const workMs = (original.sizeBytes / COPY_BYTES_PER_SECOND) * 1000;
+    const request = { method: 'PUT', path: this.path(key), headers, signal, workMs } as const;
+    const { headers: answer } = await this.account.ask(request).catch(async (error: unknown) => {
+      if (statusOf(error) === 404) throw await this.missing(() => blobMissing(error));
+      throw toCopyError(error);
+    });
+    // One that knows no copies takes the request for an empty object.
+    if (answer['x-copied-from'] === undefined) throw copyUnsupported();
+  }
+
+  /** What a static large object is made of, as JSON. */
+  async staticManifest(key: string): Promise<Buffer> {
+    const path = `${this.path(key)}?multipart-manifest=get`;
+    try {
+      return (await this.account.ask({ method: 'GET', path })).body;
+    } catch (error) {
+      throw toStoreError(error, 'read');
+    }
+  }
+
+  /**
    * Rejects with the errors of the protocol.
    * @param range as in the header.
    */
@@ -243,9 +291,13 @@ export class SwiftContainer {
   }
 
   private path(key?: string): string {
-    const object = key === undefined ? '' : `/${key.split('/').map(encodeURIComponent).join('/')}`;
-    return `/${encodeURIComponent(this.name)}${object}`;
+    return quoted(this.name, key);
   }
+}
+
+function quoted(container: string, key?: string): string {
+  const object = key === undefined ? '' : `/${key.split('/').map(encodeURIComponent).join('/')}`;
+  return `/${encodeURIComponent(container)}${object}`;
 }
 
 interface BulkReport {

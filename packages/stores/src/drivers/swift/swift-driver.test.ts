@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { FakeKeystone } from '@glance/keystone-client/testing';
@@ -269,6 +271,109 @@ describeWithSwift()('the swift store', () => {
     await store.delete(locationUrl);
     expect(await container.contents()).toEqual(['other']);
     await container.remove('other');
+  });
+
+  describe('copies', () => {
+    const newImage = () => ({ ...newName(), firstAttempt: true });
+
+    it('segments as an upload writes them', async () => {
+      const { store, container } = await makeStore(IN_SEGMENTS);
+      const [original, copy] = [newImage(), newImage()];
+      const sizeBytes = 2 * UNIT + 1;
+      const added = await store.add({ ...original, source: patternSource({ sizeBytes }) });
+      await added.settle();
+      const copied = await store.copy(added.locationUrl, copy);
+      await copied.settle();
+      await store.delete(added.locationUrl);
+      const { imageId } = copy;
+      expect(await container.contents()).toEqual(
+        ['', '-00001', '-00002', '-00003'].map((end) => `${imageId}${end}`),
+      );
+      const manifest = await container.ask('HEAD', `/${container.name}/${imageId}`);
+      expect(manifest.headers.get('x-object-manifest')).toBe(`${container.name}/${imageId}-`);
+      const content = await contentOf(store, copied.locationUrl);
+      expect(content.equals(patternBytes(sizeBytes))).toBe(true);
+    });
+
+    it('what is one object as one object', async () => {
+      const { store, container } = await makeStore(IN_SEGMENTS);
+      const [original, copy] = [newImage(), newImage()];
+      const source = patternSource({ sizeBytes: 5 });
+      const added = await store.add({ ...original, source, expectedSizeBytes: 5 });
+      await added.settle();
+      await (await store.copy(added.locationUrl, copy)).settle();
+      expect(await container.contents()).toEqual([original.imageId, copy.imageId].sort());
+    });
+
+    it('a static large object', async () => {
+      const { store, container } = await makeStore();
+      const { imageId } = newName();
+      const parts = [randomBytes(10), randomBytes(7)];
+      const segments = parts.map((_, index) => `${imageId}/${index}`);
+      for (const [index, part] of parts.entries()) await container.put(segments[index]!, part);
+      const manifest = segments.map((name) => ({ path: `/${container.name}/${name}` }));
+      await container.ask('PUT', `/${container.name}/${imageId}?multipart-manifest=put`, {
+        body: JSON.stringify(manifest),
+      });
+      const { value } = await store.listBlobs().next();
+      const copied = await store.copy(value!.locationUrl, newImage());
+      await copied.settle();
+      await store.delete(value!.locationUrl);
+      expect(await contentOf(store, copied.locationUrl)).toEqual(Buffer.concat(parts));
+    });
+
+    it('nothing of what has lost a segment', async () => {
+      const { store, container } = await makeStore(IN_SEGMENTS);
+      const original = newImage();
+      const source = patternSource({ sizeBytes: UNIT + 1 });
+      const { locationUrl } = await store.add({ ...original, source });
+      await container.remove(`${original.imageId}-00002`);
+      await expect(store.copy(locationUrl, newImage())).rejects.toMatchObject({
+        code: 'store_blob_corrupt',
+      });
+    });
+
+    it('nothing of another account', async () => {
+      const { store: other, container } = await makeStore();
+      const { authAddress: address, user, key } = container;
+      const file = join(container.bufferDirectory, 'accounts.conf');
+      const account = `auth_address = ${address}\nuser = ${user}\nkey = ${key}\n`;
+      await writeFile(file, `[here]\n${account}\n[there]\n${account}`);
+      const at = (reference: string): StoreOptions => ({
+        swift_store_config_file: file,
+        default_swift_reference: reference,
+        swift_store_container: container.name,
+      });
+      const { store } = await makeStore(at('here'));
+      const source = sourceOf(Buffer.from('x'));
+      const added = await other.add({ ...newImage(), source, expectedSizeBytes: 1 });
+      await added.settle();
+      const name = added.locationUrl.split('/').slice(-2).join('/');
+      const copying = store.copy(`swift+config://there/${name}`, newImage());
+      await expect(copying).rejects.toMatchObject({ code: 'store_get_unsupported' });
+      const copied = await store.copy(`swift+config://here/${name}`, newImage());
+      await copied.discard();
+    });
+
+    it('until they are given up', async () => {
+      const { store, container } = await makeStore(IN_SEGMENTS);
+      const [original, copy] = [newImage(), newImage()];
+      const source = patternSource({ sizeBytes: 24 * UNIT });
+      const { locationUrl, settle } = await store.add({ ...original, source });
+      await settle();
+      const before = await container.contents();
+      const stop = new AbortController();
+      const reason = new Error('nobody waits for it');
+      const copying = store.copy(locationUrl, { ...copy, signal: stop.signal });
+      const refusal = expect(copying).rejects.toBe(reason);
+      const isUnderWay = async (): Promise<boolean> =>
+        (await container.contents()).includes(`${copy.imageId}-00001`);
+      while (!(await isUnderWay()));
+      stop.abort(reason);
+      await refusal;
+      await store.removeUnfinished(copy, 'abandoned');
+      expect(await container.contents()).toEqual(before);
+    });
   });
 
   it('deletes no objects that only a forged manifest names', async () => {

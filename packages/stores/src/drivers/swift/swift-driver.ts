@@ -4,6 +4,7 @@ import { parseBlobName } from '../../store-driver';
 import type {
   AddRequest,
   AddedBlob,
+  CopyRequest,
   GetOptions,
   OpenedBlob,
   StoreContext,
@@ -16,13 +17,14 @@ import type {
 } from '../../store-driver';
 import type { StoreOptions } from '../../store-options';
 import { listAttempts, marksIn, removeAttempt, removeBlob } from './attempts';
+import { copyBlob } from './copy-blob';
 import { removeObject } from './remove-object';
 import { listContainers } from './listings';
 import { readObject, requireObject, sizeOfObject } from './read-object';
 import type { ObjectPlace } from './read-object';
 import { SwiftAccount } from './swift-account';
 import { SwiftContainer } from './swift-container';
-import { containerMissing } from './swift-errors';
+import { containerMissing, copyUnsupported } from './swift-errors';
 import { SwiftHttp } from './swift-http';
 import { containerOf, isContainerOf, placeOf, SCHEMES, toLocation } from './swift-location';
 import { createLogin } from './swift-login';
@@ -31,6 +33,7 @@ import { readSwiftOptions } from './swift-options';
 import type { SwiftSettings } from './swift-options';
 import { TenantDriver } from './tenants/tenant-driver';
 import { writeBlob } from './write-blob';
+import type { WrittenBlob } from './write-blob';
 
 export interface SwiftTimeouts {
   /** Milliseconds that the server may take to answer once it has the whole request. */
@@ -90,24 +93,20 @@ export class SwiftDriver implements StoreDriver {
     const reference = area.defaultReference;
     const container = this.containerAt(reference, containerOf(area, request.imageId));
     const record = marksIn(container);
-    const { sizeBytes, ...attempt } = await writeBlob(container, record, request, {
-      ...this.settings,
-      warn: (message) => this.context.warn(`store ${this.context.storeId}: ${message}`),
-    });
-    return {
-      locationUrl: toLocation(area, {
-        reference,
-        container: container.name,
-        object: attempt.key,
-      }),
-      sizeBytes,
-      metadata: {},
-      settle: () => record.end(attempt, 'kept'),
-      discard: async () => {
-        await removeBlob(container, attempt);
-        await record.end(attempt, 'removed');
-      },
-    };
+    const settings = { ...this.settings, warn: this.warn };
+    return this.added(container, await writeBlob(container, record, request, settings));
+  }
+
+  async copy(locationUrl: string, request: CopyRequest): Promise<AddedBlob> {
+    const { area } = this.settings;
+    const place = this.requirePlace(locationUrl);
+    const found = await requireObject(place, request.signal);
+    // What another account has, only its own user may read.
+    if (placeOf(locationUrl, area)?.reference !== area.defaultReference) throw copyUnsupported();
+    const container = this.containerAt(area.defaultReference, containerOf(area, request.imageId));
+    const to = { container, attempts: marksIn(container) };
+    const copied = await copyBlob(to, place, found, request, { warn: this.warn });
+    return this.added(container, copied);
   }
 
   async get(locationUrl: string, options: GetOptions = {}): Promise<OpenedBlob> {
@@ -173,6 +172,30 @@ export class SwiftDriver implements StoreDriver {
     this.http.close();
     return Promise.resolve();
   }
+
+  private added(container: SwiftContainer, { sizeBytes, ...attempt }: WrittenBlob): AddedBlob {
+    const { area } = this.settings;
+    const reference = area.defaultReference;
+    const record = marksIn(container);
+    return {
+      locationUrl: toLocation(area, {
+        reference,
+        container: container.name,
+        object: attempt.key,
+      }),
+      sizeBytes,
+      metadata: {},
+      settle: () => record.end(attempt, 'kept'),
+      discard: async () => {
+        await removeBlob(container, attempt);
+        await record.end(attempt, 'removed');
+      },
+    };
+  }
+
+  private readonly warn = (message: string): void => {
+    this.context.warn(`store ${this.context.storeId}: ${message}`);
+  };
 
   private account(reference: string): SwiftAccount {
     let account = this.accounts.get(reference);

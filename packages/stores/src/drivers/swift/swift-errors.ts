@@ -45,6 +45,20 @@ export function toStoreError(error: unknown, action: StoreAction): unknown {
   return status >= 500 || PASSING.has(status) ? storeUnavailable(error) : error;
 }
 
+/** Of a copy: not known, not allowed, or too much, where the bytes themselves may not be. */
+const NO_COPY: ReadonlySet<number> = new Set([403, 405, 413, 501]);
+
+/** What is clear about a copy that was refused, else the error itself. */
+export function toCopyError(error: unknown): unknown {
+  return NO_COPY.has(statusOf(error) ?? 0) ? copyUnsupported(error) : error;
+}
+
+/** The bytes have to be read and written then. */
+export function copyUnsupported(cause?: unknown): DomainError {
+  const text = 'The store does not copy image data itself';
+  return new DomainError('store_get_unsupported', text, { cause });
+}
+
 export function containerMissing(cause?: unknown): DomainError {
   const text =
     'the container is not there: create it, or set swift_store_create_container_on_put = true';

@@ -20,6 +20,8 @@ export interface SwiftRequest {
   url: string;
   headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
+  /** Milliseconds more than usual that the answer may take, for what the server has to do before. */
+  workMs?: number | undefined;
 }
 
 /** An answer with its whole body; of one that comes before the end of the request, without it. */
@@ -70,7 +72,7 @@ export class SwiftHttp {
   /** A request without a body, and its whole answer. */
   async ask(request: SwiftRequest): Promise<SwiftAnswer> {
     const outgoing = this.begin(request);
-    const release = this.limit(outgoing);
+    const release = this.limit(outgoing, request.workMs);
     try {
       const answered = answerTo(outgoing, request.signal);
       outgoing.end();
@@ -198,10 +200,11 @@ export class SwiftHttp {
   }
 
   /** Ends the request when the server is silent for too long, until the returned call. */
-  private limit(outgoing: ClientRequest): () => void {
+  private limit(outgoing: ClientRequest, workMs = 0): () => void {
+    const limitMs = this.answerMs + workMs;
     const timer = setTimeout(() => {
-      outgoing.destroy(late('gave no answer', this.answerMs));
-    }, this.answerMs);
+      outgoing.destroy(late('gave no answer', limitMs));
+    }, limitMs);
     return () => clearTimeout(timer);
   }
 }

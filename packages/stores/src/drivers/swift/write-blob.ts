@@ -3,7 +3,7 @@ import { isDomainError } from '@glance/common';
 import { ownKey } from '../../remote/unfinished-marks';
 import type { Attempt } from '../../remote/unfinished-marks';
 import { storeDuplicate, storeUnavailable } from '../../store-errors';
-import type { AddRequest } from '../../store-driver';
+import type { AddRequest, CopyRequest } from '../../store-driver';
 import { removeBlob } from './attempts';
 import type { AttemptRecord } from './attempts';
 import { heldBack } from '../../remote/held-back';
@@ -20,9 +20,12 @@ const FIRST_PAUSE_MS = 50;
 /** Of a request that was whole these do not say whether it came into effect. */
 const UNCLEAR: ReadonlySet<number> = new Set([404, 408, 412, 498, 499]);
 
-export interface WriteSettings extends SegmentSettings {
-  largeObjectBytes: number;
+export interface AttemptSettings {
   warn: (message: string) => void;
+}
+
+export interface WriteSettings extends SegmentSettings, AttemptSettings {
+  largeObjectBytes: number;
 }
 
 export interface WrittenBlob extends Attempt {
@@ -47,20 +50,44 @@ export async function writeBlob(
   request: AddRequest,
   settings: WriteSettings,
 ): Promise<WrittenBlob> {
-  const { imageId, uploadId, signal, expectedSizeBytes: expected } = request;
-  const atOnce = expected !== undefined && expected < settings.largeObjectBytes;
-  const attempt = { imageId, uploadId, key: await freeKey(container, request, !atOnce) };
+  const { expectedSizeBytes: expected } = request;
+  const place = { container, attempts };
+  if (expected !== undefined && expected < settings.largeObjectBytes) {
+    return await storeAttempt(place, { ...request, isLarge: false }, settings, (attempt) =>
+      writeAtOnce(container, attempt, request, expected),
+    );
+  }
+  return await storeAttempt(place, { ...request, isLarge: true }, settings, (attempt, record) =>
+    writeLarge(container, attempt, request, settings, record),
+  );
+}
+
+/** Where an attempt writes to, and how it is told of. */
+export interface AttemptPlace {
+  container: SwiftContainer;
+  attempts: AttemptRecord;
+}
+
+/**
+ * An attempt under a name that is free, from its mark on; when the work fails it is taken back.
+ * @param work resolves with the size of the blob that it made visible.
+ */
+export async function storeAttempt(
+  { container, attempts }: AttemptPlace,
+  { isLarge, ...request }: CopyRequest & { isLarge: boolean },
+  { warn }: AttemptSettings,
+  work: (attempt: Attempt, record: SegmentRecord) => Promise<number>,
+): Promise<WrittenBlob> {
+  const { imageId, uploadId, signal } = request;
+  const attempt = { imageId, uploadId, key: await freeKey(container, request, isLarge) };
   signal?.throwIfAborted();
   await attempts.begin(attempt);
   const record: SegmentRecord = { count: 0, unknown: false };
   try {
-    const sizeBytes = atOnce
-      ? await writeAtOnce(container, attempt, request, expected)
-      : await writeLarge(container, attempt, request, settings, record);
-    return { ...attempt, sizeBytes };
+    return { ...attempt, sizeBytes: await work(attempt, record) };
   } catch (error) {
     const unknown = record.unknown || error instanceof OutcomeUnknown;
-    await takeBack({ container, attempts, attempt }, record.count, unknown, settings.warn);
+    await takeBack({ container, attempts, attempt }, record.count, unknown, warn);
     throw error instanceof OutcomeUnknown ? error.cause : error;
   }
 }
@@ -68,7 +95,7 @@ export async function writeBlob(
 /** @param forSegments a name is not free either when segments of somebody else would be taken for its own. */
 async function freeKey(
   container: SwiftContainer,
-  request: AddRequest,
+  request: CopyRequest,
   forSegments: boolean,
 ): Promise<string> {
   const keys = [...(request.firstAttempt === true ? [request.imageId] : []), ownKey(request)];
@@ -94,7 +121,7 @@ async function writeAtOnce(
 ): Promise<number> {
   const progress = new SendProgress();
   const chunks = heldBack(source, sizeBytes, { signal });
-  await settled(container, attempt, sizeBytes, progress, async () => {
+  const write = async (): Promise<void> => {
     if (sizeBytes > 0) {
       // The signal ends the source, which ends the body. Once that is complete it is too late.
       await container.put(attempt, { chunks, sizeBytes }, progress);
@@ -103,7 +130,8 @@ async function writeAtOnce(
       progress.complete = true;
       await container.putEmpty(attempt);
     }
-  });
+  };
+  await settled(container, attempt, sizeBytes, write, progress);
   return sizeBytes;
 }
 
@@ -115,12 +143,19 @@ async function writeLarge(
   record: SegmentRecord,
 ): Promise<number> {
   const sizeBytes = await writeSegments(container, attempt, request, settings, record);
-  const manifest = record.count === 0 ? undefined : { prefix: prefixOf(attempt.key), sizeBytes };
-  const progress = Object.assign(new SendProgress(), { begun: true, complete: true });
-  await settled(container, attempt, sizeBytes, progress, () =>
-    container.putEmpty(attempt, manifest),
-  );
+  await writeManifest(container, attempt, sizeBytes, record);
   return sizeBytes;
+}
+
+/** Makes the segments that are stored a blob. */
+export async function writeManifest(
+  container: SwiftContainer,
+  attempt: Attempt,
+  sizeBytes: number,
+  { count }: SegmentRecord,
+): Promise<void> {
+  const manifest = count === 0 ? undefined : { prefix: prefixOf(attempt.key), sizeBytes };
+  await settled(container, attempt, sizeBytes, () => container.putEmpty(attempt, manifest));
 }
 
 /**
@@ -128,13 +163,14 @@ async function writeLarge(
  * that met what the first had done, the blob itself tells how it went. So it does when all went
  * well, where somebody else may have written to the name at the same time (the server compares only
  * when a request begins), and where a listing that is behind would show too few segments.
+ * @param progress of the body of the request, where it has one.
  */
-async function settled(
+export async function settled(
   container: SwiftContainer,
   attempt: Attempt,
   sizeBytes: number,
-  progress: SendProgress,
   request: () => Promise<void>,
+  progress?: SendProgress,
 ): Promise<void> {
   let named: unknown;
   try {
@@ -142,8 +178,10 @@ async function settled(
   } catch (error) {
     named = toStoreError(error, 'write');
     const status = statusOf(error);
+    if (isDomainError(error, 'store_blob_missing', 'store_get_unsupported')) throw error;
     const taken = status === 412 ? storeDuplicate(attempt.imageId, named) : undefined;
-    if (!progress.complete || (status !== undefined && !UNCLEAR.has(status) && status < 500)) {
+    const isSent = progress?.complete ?? true;
+    if (!isSent || (status !== undefined && !UNCLEAR.has(status) && status < 500)) {
       throw taken ?? named;
     }
     const found = await lookedUp(container, attempt, named);

@@ -7,7 +7,7 @@ import { isPassing, toStoreError } from './swift-errors';
 import { SendProgress } from './swift-http';
 
 /** More of them a server lists no more at once, and so does not say how large the blob is. */
-const MAX_SEGMENTS = 10_000;
+export const MAX_SEGMENTS = 10_000;
 /** Of a source of unknown size: after so many segments they become twice as large. */
 const SEGMENTS_OF_A_SIZE = 1_000;
 /** Of a segment that was buffered. */

@@ -4,6 +4,7 @@ import type {
   AddRequest,
   AddedBlob,
   BlobAccess,
+  CopyRequest,
   GetOptions,
   OpenedBlob,
   StoreCaller,
@@ -17,15 +18,17 @@ import { listAttempts, removeAttempt, removeBlob } from '../attempts';
 import type { AttemptRecord, FindContainer } from '../attempts';
 import { readObject, requireObject, sizeOfObject } from '../read-object';
 import type { ObjectPlace } from '../read-object';
+import { copyBlob } from '../copy-blob';
 import { removeObject } from '../remove-object';
 import { SwiftContainer } from '../swift-container';
-import { toStoreError } from '../swift-errors';
+import { copyUnsupported, toStoreError } from '../swift-errors';
 import { SwiftHttp } from '../swift-http';
 import type { SwiftTransport } from '../swift-http';
 import { SCHEMES } from '../swift-location';
 import { createLogin } from '../swift-login';
 import type { SwiftSettings } from '../swift-options';
 import { writeBlob } from '../write-blob';
+import type { AttemptPlace, WrittenBlob } from '../write-blob';
 import { accessHeaders } from './access-headers';
 import { TenantAccounts, accountUrl } from './tenant-accounts';
 import type { AccountUrls } from './tenant-accounts';
@@ -36,6 +39,8 @@ const PROJECT = 'x-object-meta-glance-project';
 
 interface TenantObject extends ObjectPlace {
   imageId: string;
+  /** Of the account. */
+  storageUrl: string;
 }
 
 /**
@@ -87,23 +92,24 @@ export class TenantDriver implements StoreDriver {
     const storageUrl = accountUrl(urls, projectId);
     const container = this.containerOf(storageUrl, imageId, caller);
     const attempts = this.attemptsOf(projectId, container);
-    const { sizeBytes, ...attempt } = await writeBlob(container, attempts, request, {
-      ...this.settings,
-      warn: (message) => this.context.warn(`store ${this.context.storeId}: ${message}`),
-    });
-    return {
-      locationUrl: toTenantLocation({
-        ...{ storageUrl, container: container.name, imageId },
-        object: attempt.key,
-      }),
-      sizeBytes,
-      metadata: {},
-      settle: () => attempts.end(attempt, 'kept'),
-      discard: async () => {
-        await removeBlob(container, attempt);
-        await attempts.end(attempt, 'removed');
-      },
-    };
+    const settings = { ...this.settings, warn: this.warn };
+    const blob = await writeBlob(container, attempts, request, settings);
+    return this.added(storageUrl, { container, attempts }, blob);
+  }
+
+  /** Within the account of a project: no token reaches those of two. */
+  async copy(locationUrl: string, request: CopyRequest): Promise<AddedBlob> {
+    const { imageId, caller } = request;
+    const place = await this.requirePlace(locationUrl, caller);
+    const found = await requireObject(place, request.signal);
+    const urls = await this.urls('write');
+    const projectId = caller?.projectId ?? urls.ownProjectId;
+    const storageUrl = accountUrl(urls, projectId);
+    if (storageUrl !== place.storageUrl) throw copyUnsupported();
+    const container = this.containerOf(storageUrl, imageId, caller);
+    const to = { container, attempts: this.attemptsOf(projectId, container) };
+    const blob = await copyBlob(to, place, found, request, { warn: this.warn });
+    return this.added(storageUrl, to, blob);
   }
 
   async get(locationUrl: string, options: GetOptions = {}): Promise<OpenedBlob> {
@@ -168,6 +174,28 @@ export class TenantDriver implements StoreDriver {
     this.http.close();
     return Promise.resolve();
   }
+
+  private added(
+    storageUrl: string,
+    { container, attempts }: AttemptPlace,
+    { sizeBytes, ...attempt }: WrittenBlob,
+  ): AddedBlob {
+    const { imageId, key: object } = attempt;
+    return {
+      locationUrl: toTenantLocation({ storageUrl, container: container.name, imageId, object }),
+      sizeBytes,
+      metadata: {},
+      settle: () => attempts.end(attempt, 'kept'),
+      discard: async () => {
+        await removeBlob(container, attempt);
+        await attempts.end(attempt, 'removed');
+      },
+    };
+  }
+
+  private readonly warn = (message: string): void => {
+    this.context.warn(`store ${this.context.storeId}: ${message}`);
+  };
 
   private async urls(action: 'read' | 'write'): Promise<AccountUrls> {
     try {
@@ -247,6 +275,7 @@ export class TenantDriver implements StoreDriver {
     const { storageUrl, imageId, object } = place;
     // No token goes to a host that a location chose.
     if (projectOf(storageUrl, await this.urls('read')) === undefined) throw blobMissing();
-    return { container: this.containerOf(storageUrl, imageId, caller), imageId, object };
+    const container = this.containerOf(storageUrl, imageId, caller);
+    return { container, imageId, object, storageUrl };
   }
 }
