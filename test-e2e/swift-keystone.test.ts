@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
@@ -12,6 +12,8 @@ import { openstackCommand } from './support/openstack-client';
 jest.setTimeout(120_000);
 
 const RED: Login = { user: 'red-member', project: 'red' };
+/** May make tasks, of the same project. */
+const RED_ADMIN: Login = { user: 'red-admin', project: 'red' };
 const BLUE: Login = { user: 'blue-member', project: 'blue' };
 /** The user of the store. */
 const STORE: Login = { user: 'image-store', project: 'images' };
@@ -27,6 +29,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
   beforeAll(async () => {
     keystone = await Keystone.start();
     await keystone.addUser(RED, 'member');
+    await keystone.addUser(RED_ADMIN, 'admin');
     await keystone.addUser(BLUE, 'member');
     await keystone.addUser(STORE, 'ResellerAdmin', 'member');
     await keystone.addUser(AUDITOR, 'ResellerAdmin');
@@ -216,6 +219,36 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
       await client.as(RED, 'image', 'set', '--private', id);
       expect(await statusOfDirectRead(BLUE, id)).toBe(403);
       await client.as(RED, 'image', 'delete', id);
+      expect(await accountOf('red')).toEqual({});
+    });
+
+    it('are cloned within an account by Swift, which alone reads them', async () => {
+      const data = randomBytes(11 * MIB);
+      const id = await client.create(RED, data);
+      // Data that is read would be found to be another.
+      const place = `/tenant_${id}/${id}`;
+      const from = { 'x-copy-from': `${place}-00001` };
+      expect((await swift.ask(AUDITOR, 'PUT', 'red', `${place}-00002`, from)).status).toBe(201);
+      const token = await keystone.token(RED_ADMIN);
+      const ask = async (path: string, body?: object): Promise<Record<string, unknown>> => {
+        const answer = await fetch(`${deployment.apiUrl}/v2/${path}`, {
+          headers: { 'x-auth-token': token, 'content-type': 'application/json' },
+          ...(body && { method: 'POST', body: JSON.stringify(body) }),
+        });
+        return (await answer.json()) as Record<string, unknown>;
+      };
+      const task = await ask('tasks', { type: 'clone', input: { image_id: id } });
+      await eventually(async () => {
+        expect(await ask(`tasks/${String(task['id'])}`)).toMatchObject({ status: 'success' });
+      });
+      const { result } = await ask(`tasks/${String(task['id'])}`);
+      const clone = (result as { image_id: string }).image_id;
+      const checksum = createHash('md5').update(data).digest('hex');
+      expect(await ask(`images/${clone}`)).toMatchObject({ status: 'active', checksum });
+      await client.as(RED, 'image', 'delete', id);
+      const names = ['', '-00001', '-00002', '-00003'].map((end) => `${clone}${end}`);
+      expect(await accountOf('red')).toEqual({ [`tenant_${clone}`]: names });
+      await client.as(RED, 'image', 'delete', clone);
       expect(await accountOf('red')).toEqual({});
     });
 
