@@ -5,7 +5,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import request from 'supertest';
-import { startTestApi, type TestApi } from '../testing/test-api';
+import type { CopyRequest } from '@glance/stores';
+import { memoryStores } from '../testing/memory-stores';
+import { startTestApi, startTestApiWith, type TestApi } from '../testing/test-api';
 
 const ADMIN = 'root:ops:admin,member,reader';
 const MEMBER = 'alice:a:member,reader';
@@ -184,3 +186,39 @@ describe('tasks made in API v2', () => {
 function importOfFile(): object {
   return { import_from: 'file:///etc/passwd', import_from_format: 'raw', image_properties: RAW };
 }
+
+describe('a clone that the store itself copies', () => {
+  it('ends when the service stops', async () => {
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'glance-clone-'));
+    const { stores, drivers } = await memoryStores();
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const ended = new Promise<unknown>((resolve) => {
+      const copy = (_location: string, { signal }: CopyRequest): Promise<never> =>
+        new Promise((_, reject) => {
+          begin();
+          signal?.addEventListener('abort', () => {
+            resolve(signal.reason);
+            reject(signal.reason as Error);
+          });
+        });
+      Object.assign(drivers.get('memory')!, { copy });
+    });
+    const server = await startTestApiWith({ stores }, `--node-staging-uri=file://${directory}`);
+    try {
+      const as = () => request.agent(server.url).set('x-auth-token', ADMIN);
+      const { id } = (await as().post('/v2/images').send(RAW).expect(201)).body;
+      await as().put(`/v2/images/${id}/file`).set(OCTETS).send(DATA).expect(204);
+      await as()
+        .post('/v2/tasks')
+        .send({ type: 'clone', input: { image_id: id } })
+        .expect(201);
+      await begun;
+      server.shutdown.abort();
+      expect(await ended).toMatchObject({ code: 'shutting_down' });
+    } finally {
+      await server.close();
+      await rm(directory, { recursive: true });
+    }
+  });
+});
