@@ -72,6 +72,7 @@ import {
   decodeUpload,
   decodeUsage,
 } from './answer-checks';
+import type { MetadefCatalogue } from './metadef-catalogue';
 import type { CallContext, Registry } from './registry';
 import {
   RegistryTransport,
@@ -82,6 +83,7 @@ import {
 
 /** The registry behind its internal REST API. `close` it to let its connections go. */
 export class HttpRegistry implements Registry {
+  declare readonly metadefs: MetadefCatalogue;
   private readonly transport: RegistryTransport;
 
   /** Opens no connection. @throws DomainError `invalid_request` for an unusable base URL. */

@@ -43,6 +43,7 @@ import type {
   UploadInfo,
   UploadLease,
 } from '@glance/common';
+import type { MetadefCatalogue } from './metadef-catalogue';
 
 /** What every call carries besides its arguments. */
 export interface CallContext {
@@ -61,6 +62,8 @@ export interface CallContext {
  * request key, so a retry inside the client never applies one twice.
  */
 export interface Registry {
+  readonly metadefs: MetadefCatalogue;
+
   /** The contract version the registry speaks; also proves that it is there. */
   contract(context: CallContext): Promise<ContractInfo>;
 

@@ -135,6 +135,7 @@ import {
   takeBackFakeDeletion,
 } from './fake-deletions';
 import { FakeBlobs } from './fake-blobs';
+import { FakeMetadefs } from './fake-metadefs';
 import { FakeTimeline, type FakeActor } from './fake-timeline';
 import {
   FakeImports,
@@ -151,6 +152,7 @@ import { checkQuota, fenced, LEASE_SECONDS, leaseOf, type FakeUpload } from './f
  * once and whole. Records that go in and out are copies.
  */
 export class FakeRegistry implements Registry {
+  readonly metadefs = new FakeMetadefs(() => this.now());
   private readonly images = new Map<string, FakeImage>();
   private readonly uploads = new Map<string, FakeUpload>();
   private readonly blobs = new FakeBlobs();

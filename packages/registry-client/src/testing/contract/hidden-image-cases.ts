@@ -14,6 +14,7 @@ type Call = (world: ContractWorld, image: HiddenImage, caller: CallContext) => P
 
 /** Calls that are about no image of the caller's choice. */
 type OtherCall =
+  | 'metadefs'
   | 'contract'
   | 'listImages'
   | 'createImage'
