@@ -31,33 +31,33 @@ import {
 } from '@glance/common';
 import { foreignAnswer } from './failed-try';
 
-type Check = (value: unknown) => boolean;
+export type Check = (value: unknown) => boolean;
 /** A check for every field, so that a new field of the contract does not go unchecked. */
-type Checks<T> = { readonly [Field in keyof T]-?: Check };
+export type Checks<T> = { readonly [Field in keyof T]-?: Check };
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const isText: Check = (value) => typeof value === 'string';
-const isFlag: Check = (value) => typeof value === 'boolean';
+export const isText: Check = (value) => typeof value === 'string';
+export const isFlag: Check = (value) => typeof value === 'boolean';
 const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const isTime: Check = (value) =>
+export const isTime: Check = (value) =>
   typeof value === 'string' && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/.test(value);
-const orNull =
+export const orNull =
   (check: Check): Check =>
   (value) =>
     value === null || check(value);
-const oneOf = (values: readonly string[]): Check => {
+export const oneOf = (values: readonly string[]): Check => {
   const known = new Set<unknown>(values);
   return (value) => known.has(value);
 };
-const listOf =
+export const listOf =
   (check: Check): Check =>
   (value) =>
     Array.isArray(value) && value.every(check);
 
-function matches<T>(checks: Checks<T>): Check {
+export function matches<T>(checks: Checks<T>): Check {
   const entries = Object.entries<Check>(checks);
   return (value) => isRecord(value) && entries.every(([field, check]) => check(value[field]));
 }
@@ -135,10 +135,10 @@ const isImageOf = (id: string) => both(isImage, (value) => isRecord(value) && th
 const isLeaseOf = (uploadId: string) =>
   both(isLease, (value) => isRecord(value) && theId(uploadId)(value.uploadId));
 
-type Decode<T> = (body: unknown) => T;
+export type Decode<T> = (body: unknown) => T;
 
 /** Throws FailedTry when the answer is something else: garbage never passes as an image. */
-function decoder<T>(what: string, check: Check): Decode<T> {
+export function decoder<T>(what: string, check: Check): Decode<T> {
   return (body) => {
     if (!check(body)) throw foreignAnswer(`answered with something that is no ${what}`);
     return body as T;

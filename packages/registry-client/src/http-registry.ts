@@ -72,6 +72,7 @@ import {
   decodeUpload,
   decodeUsage,
 } from './answer-checks';
+import { HttpMetadefs } from './http-metadefs';
 import type { MetadefCatalogue } from './metadef-catalogue';
 import type { CallContext, Registry } from './registry';
 import {
@@ -83,12 +84,13 @@ import {
 
 /** The registry behind its internal REST API. `close` it to let its connections go. */
 export class HttpRegistry implements Registry {
-  declare readonly metadefs: MetadefCatalogue;
+  readonly metadefs: MetadefCatalogue;
   private readonly transport: RegistryTransport;
 
   /** Opens no connection. @throws DomainError `invalid_request` for an unusable base URL. */
   constructor(options: RegistryClientOptions) {
     this.transport = new RegistryTransport(options);
+    this.metadefs = new HttpMetadefs(this.transport);
   }
 
   close(): void {

@@ -23,8 +23,9 @@ import type { CallContext } from './registry';
  *
  * A namespace is seen by admins, by the project that owns it and, when it is public or has no owner,
  * by everybody; for anybody else every method rejects with `not_found` (detail `namespace`). Writes
- * reject with `forbidden` for read-only callers, and for a namespace of another project unless the
- * caller is an admin. Each write is one transaction.
+ * reject with `forbidden` for read-only callers, and for a namespace of another project, or of none,
+ * unless the caller is an admin; with `invalid_request` for what the tables do not hold
+ * (`metadef-schemas.ts`). Each write is one transaction.
  */
 export interface MetadefCatalogue {
   /** @throws `not_found` for a marker that is not seen */

@@ -1,5 +1,20 @@
 import {
-  DomainError,
+  addMetadefAssociationSchema,
+  addMetadefItemSchema,
+  checkAgainst,
+  createMetadefNamespaceSchema,
+  METADEF_WORDS,
+  metadefAssociationExists,
+  metadefAssociationNotFound,
+  metadefItemExists,
+  metadefItemNotFound,
+  metadefNamespaceExists,
+  metadefNamespaceNotFound,
+  metadefNotYours,
+  metadefOwnerRefused,
+  metadefProtected,
+  putMetadefTagsSchema,
+  updateMetadefNamespaceSchema,
   type AppliedMetadefProperty,
   type CreateMetadefNamespace,
   type Identity,
@@ -31,12 +46,6 @@ interface Space extends Numbered {
   associations: MetadefAssociation[];
   items: Record<MetadefKind, Stored<MetadefItem>[]>;
 }
-
-const WORDS: Record<MetadefKind, string> = {
-  objects: 'object',
-  properties: 'property',
-  tags: 'tag',
-};
 
 /** The catalogue of metadata definitions, in memory. */
 export class FakeMetadefs implements MetadefCatalogue {
@@ -94,6 +103,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     request: CreateMetadefNamespace,
     { identity }: CallContext,
   ): Promise<MetadefNamespaceContent> {
+    checkAgainst(createMetadefNamespaceSchema, request);
     const { associations, objects, properties, tags, ...fields } = request;
     if (identity.readOnly) throw readOnly();
     checkOwner(identity, fields.owner);
@@ -118,6 +128,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     fields: MetadefNamespaceFields,
     { identity }: CallContext,
   ): Promise<MetadefNamespace> {
+    checkAgainst(updateMetadefNamespaceSchema, { namespace, fields });
     const space = this.writable(namespace, identity);
     checkOwner(identity, fields.owner);
     if (!same(fields.namespace, namespace)) this.checkFree(fields.namespace);
@@ -146,6 +157,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     request: MetadefAssociationRequest,
     { identity }: CallContext,
   ): Promise<MetadefAssociation> {
+    checkAgainst(addMetadefAssociationSchema, { namespace, association: request });
     const space = this.writable(namespace, identity);
     this.typeOf(request.name);
     return { ...this.associate(space, request) };
@@ -159,7 +171,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     const space = this.removable(namespace, identity, `Namespace ${namespace}`);
     const left = space.associations.filter(({ name }) => !same(name, resourceType));
     if (left.length === space.associations.length) {
-      throw notFound(`Failed to find resource type ${resourceType} to delete`);
+      throw metadefAssociationNotFound(resourceType);
     }
     space.associations = left;
   }
@@ -180,7 +192,8 @@ export class FakeMetadefs implements MetadefCatalogue {
     const found = inOrder(items[kind], keys[query.sortKey]!, query.sortDirection);
     const at =
       query.marker === undefined ? -1 : found.findIndex((i) => same(i.name, query.marker!));
-    if (query.marker !== undefined && at < 0) throw itemNotFound(kind, query.marker, namespace);
+    if (query.marker !== undefined && at < 0)
+      throw metadefItemNotFound(kind, query.marker, namespace);
     const end = query.limit === undefined ? undefined : at + 1 + query.limit;
     return found.slice(at + 1, end).map(copyOf);
   }
@@ -200,6 +213,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     item: MetadefItemRequest,
     { identity }: CallContext,
   ): Promise<MetadefItem> {
+    checkAgainst(addMetadefItemSchema, { namespace, kind, item });
     return copyOf(this.insert(this.writable(namespace, identity), kind, item));
   }
 
@@ -210,10 +224,11 @@ export class FakeMetadefs implements MetadefCatalogue {
     item: MetadefItemRequest,
     { identity }: CallContext,
   ): Promise<MetadefItem> {
+    checkAgainst(addMetadefItemSchema, { namespace, kind, item });
     const space = this.writable(namespace, identity);
     const stored = itemOf(space, kind, name);
     if (!same(item.name, name)) checkFreeItem(space, kind, item.name);
-    return copyOf(Object.assign(stored, structuredClone(item), { updatedAt: this.now() }));
+    return copyOf(Object.assign(stored, storedAs(kind, item), { updatedAt: this.now() }));
   }
 
   async deleteItem(
@@ -222,7 +237,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     name: string,
     { identity }: CallContext,
   ): Promise<void> {
-    const space = this.removable(namespace, identity, `${WORDS[kind]} ${name}`);
+    const space = this.removable(namespace, identity, `${METADEF_WORDS[kind]} ${name}`);
     const item = itemOf(space, kind, name);
     space.items[kind] = space.items[kind].filter((each) => each !== item);
   }
@@ -240,6 +255,7 @@ export class FakeMetadefs implements MetadefCatalogue {
     { names, append }: PutMetadefTags,
     { identity }: CallContext,
   ): Promise<MetadefItem[]> {
+    checkAgainst(putMetadefTagsSchema, { namespace, names, append });
     const space = this.writable(namespace, identity);
     if (names.length === 0) return [];
     const before = space.items.tags;
@@ -287,7 +303,7 @@ export class FakeMetadefs implements MetadefCatalogue {
 
   private visible(namespace: string, identity: Identity): Space {
     const space = this.spaces.find(({ record }) => same(record.namespace, namespace));
-    if (!space || !mayRead(identity, space.record)) throw namespaceNotFound(namespace);
+    if (!space || !mayRead(identity, space.record)) throw metadefNamespaceNotFound(namespace);
     return space;
   }
 
@@ -295,21 +311,18 @@ export class FakeMetadefs implements MetadefCatalogue {
     if (identity.readOnly) throw readOnly();
     const space = this.visible(namespace, identity);
     if (identity.isAdmin || isOwner(identity, space.record)) return space;
-    throw new DomainError('forbidden', `You are not permitted to change namespace ${namespace}`);
+    throw metadefNotYours(namespace);
   }
 
   private removable(namespace: string, identity: Identity, what: string): Space {
     const space = this.writable(namespace, identity);
     if (!space.record.protected) return space;
-    throw new DomainError('forbidden', `${what} is protected and cannot be deleted.`);
+    throw metadefProtected(what);
   }
 
   private checkFree(namespace: string): void {
     if (this.spaces.some(({ record }) => same(record.namespace, namespace))) {
-      throw new DomainError(
-        'conflict',
-        `The metadata definition namespace=${namespace} already exists.`,
-      );
+      throw metadefNamespaceExists(namespace);
     }
   }
 
@@ -319,10 +332,7 @@ export class FakeMetadefs implements MetadefCatalogue {
 
   private associate(space: Space, request: MetadefAssociationRequest): MetadefAssociation {
     if (space.associations.some(({ name }) => same(name, request.name))) {
-      throw new DomainError(
-        'conflict',
-        `The metadata definition resource-type association of resource-type=${request.name} to namespace=${space.record.namespace} already exists.`,
-      );
+      throw metadefAssociationExists(request.name, space.record.namespace);
     }
     const association = { ...request, ...this.times() };
     space.associations.push(association);
@@ -331,7 +341,7 @@ export class FakeMetadefs implements MetadefCatalogue {
 
   private insert(space: Space, kind: MetadefKind, item: MetadefItemRequest): Stored<MetadefItem> {
     checkFreeItem(space, kind, item.name);
-    const stored = { id: ++this.lastId, ...structuredClone(item), ...this.times() };
+    const stored = { id: ++this.lastId, ...storedAs(kind, item), ...this.times() };
     space.items[kind].push(stored);
     return stored;
   }
@@ -340,9 +350,12 @@ export class FakeMetadefs implements MetadefCatalogue {
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 const padded = (id: number): string => String(id).padStart(12, '0');
 const isOwner = (identity: Identity, { owner }: MetadefNamespace): boolean =>
-  owner === null || owner === identity.projectId;
+  owner !== null && owner !== '' && owner === identity.projectId;
 const mayRead = (identity: Identity, record: MetadefNamespace): boolean =>
-  identity.isAdmin || record.visibility === 'public' || isOwner(identity, record);
+  identity.isAdmin ||
+  record.visibility === 'public' ||
+  record.owner === null ||
+  isOwner(identity, record);
 
 function inOrder<T extends Numbered>(
   all: readonly T[],
@@ -356,26 +369,23 @@ function inOrder<T extends Numbered>(
 
 function positionAfter(spaces: readonly Space[], marker: string): number {
   const at = spaces.findIndex(({ record }) => same(record.namespace, marker));
-  if (at < 0) throw namespaceNotFound(marker);
+  if (at < 0) throw metadefNamespaceNotFound(marker);
   return at + 1;
 }
 
 function checkOwner(identity: Identity, owner: string): void {
-  if (identity.isAdmin || owner === identity.projectId) return;
-  throw new DomainError('forbidden', 'Only an admin may give a namespace to another project');
+  if (identity.isAdmin || (owner !== '' && owner === identity.projectId)) return;
+  throw metadefOwnerRefused();
 }
 
 function checkFreeItem({ record, items }: Space, kind: MetadefKind, name: string): void {
   if (!items[kind].some((each) => same(each.name, name))) return;
-  throw new DomainError(
-    'conflict',
-    `A metadata definition ${WORDS[kind]} with name=${name} already exists in namespace=${record.namespace}.`,
-  );
+  throw metadefItemExists(kind, name, record.namespace);
 }
 
 function itemOf({ record, items }: Space, kind: MetadefKind, name: string): Stored<MetadefItem> {
   const item = items[kind].find((each) => same(each.name, name));
-  if (!item) throw itemNotFound(kind, name, record.namespace);
+  if (!item) throw metadefItemNotFound(kind, name, record.namespace);
   return item;
 }
 
@@ -394,18 +404,13 @@ function contentOf({ record, associations, items }: Space): MetadefNamespaceCont
   });
 }
 
-function notFound(message: string): DomainError {
-  return new DomainError('not_found', message);
-}
-
-function namespaceNotFound(namespace: string): DomainError {
-  return new DomainError('not_found', `Namespace ${namespace} not found`, {
-    details: { namespace },
-  });
-}
-
-function itemNotFound(kind: MetadefKind, name: string, namespace: string): DomainError {
-  return notFound(
-    `The metadata definition ${WORDS[kind]} with name=${name} was not found in namespace=${namespace}.`,
-  );
+/** As the tables hold it. */
+function storedAs(kind: MetadefKind, item: MetadefItemRequest): MetadefItemRequest {
+  const { name, description, required, schema } = structuredClone(item);
+  return {
+    name,
+    description,
+    required: required && required.length > 0 ? required : null,
+    schema: kind === 'tags' ? null : (schema ?? {}),
+  };
 }
