@@ -31,6 +31,8 @@ import type { ImportService } from './imports/import-service';
 import { imageImportRouter, importsRouter } from './imports/imports-controller';
 import type { MemberService } from './members/member-service';
 import { membersRouter, sharedImagesRouter } from './members/members-controller';
+import type { MetadefService } from './metadefs/metadef-service';
+import { metadefsRouter } from './metadefs/metadefs-controller';
 import { RELEASE } from './release';
 import { usageRouter } from './quota/usage-controller';
 import type { UsageService } from './quota/usage-service';
@@ -67,6 +69,7 @@ export interface AppOptions {
   tasks: TaskService;
   timeline: TimelineService;
   usage: UsageService;
+  metadefs: MetadefService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -86,6 +89,8 @@ export function createApp(options: AppOptions): Express {
   app.use(headerLimitsMiddleware());
   app.use(clientNames(options.clientNames, options.logger));
   app.use(serviceAuthentication(options.serviceKeys));
+  // Before the limits of all other bodies: a namespace with what it holds is larger.
+  app.use('/v1/metadefs', metadefsRouter(options.metadefs));
   app.use(jsonBody({ maxBytes: MAX_BODY_BYTES, maxDepth: MAX_BODY_DEPTH }));
   app
     .route('/v1')

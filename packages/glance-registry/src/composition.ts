@@ -24,6 +24,7 @@ import type { EventSettings } from './events/sending/event-options';
 import { TimelineService } from './events/timeline-service';
 import { ImageService } from './images/image-service';
 import { ImportService } from './imports/import-service';
+import { MetadefService } from './metadefs/metadef-service';
 import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
 import { UsageService } from './quota/usage-service';
@@ -207,6 +208,7 @@ export async function createRegistry(
     tasks: new TaskService(transactions),
     timeline: new TimelineService(transactions),
     usage: new UsageService(transactions),
+    metadefs: new MetadefService(transactions),
   });
   return {
     app,

@@ -15,6 +15,9 @@ import { LocationRepository } from './images/location-repository';
 import { RemovalRepository } from './removals/removal-repository';
 import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
+import { MetadefAssociationRepository } from './metadefs/association-repository';
+import { MetadefItemRepository } from './metadefs/item-repository';
+import { MetadefNamespaceRepository } from './metadefs/namespace-repository';
 import { MemberRepository } from './members/member-repository';
 import { ProjectRepository } from './quota/project-repository';
 import { UsageRepository } from './quota/usage-repository';
@@ -53,6 +56,9 @@ export interface Repositories {
   events: EventLog;
   timeline: TimelineRepository;
   outbox: OutboxRepository;
+  metadefNamespaces: MetadefNamespaceRepository;
+  metadefAssociations: MetadefAssociationRepository;
+  metadefItems: MetadefItemRepository;
 }
 
 /** @param actor whose changes are made with them. */
@@ -69,6 +75,7 @@ export function createRepositories(
   const tasks = new TaskRepository(connection, dialect);
   const timeline = new TimelineRepository(connection, dialect);
   const outbox = new OutboxRepository(connection, dialect);
+  const metadefNamespaces = new MetadefNamespaceRepository(connection, dialect);
   return {
     connection,
     dialect,
@@ -92,5 +99,8 @@ export function createRepositories(
     events: new EventLog(timeline, outbox, images, tasks, announcing, actor),
     timeline,
     outbox,
+    metadefNamespaces,
+    metadefAssociations: new MetadefAssociationRepository(connection, dialect),
+    metadefItems: new MetadefItemRepository(connection, dialect, metadefNamespaces),
   };
 }

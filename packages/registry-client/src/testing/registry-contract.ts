@@ -19,6 +19,7 @@ import { memberCases } from './contract/member-cases';
 import { importCases } from './contract/import-cases';
 import { importEndCases } from './contract/import-end-cases';
 import { limitCases } from './contract/limit-cases';
+import { metadefCases } from './contract/metadef-cases';
 import { quotaCases } from './contract/quota-cases';
 import { restoreCases } from './contract/restore-cases';
 import { sharedImageCases } from './contract/shared-image-cases';
@@ -71,6 +72,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('limits of a project', () => limitCases(newWorld));
     describe('sharing', () => memberCases(newWorld));
     describe('members of shared images', () => sharedImageCases(newWorld));
+    describe('metadata definitions', () => metadefCases(newWorld));
     describe('blobs of a store', () => blobCases(newWorld));
     describe('deleting', () => deletionCases(newWorld));
     describe('finishing and restoring', () => restoreCases(newWorld));
