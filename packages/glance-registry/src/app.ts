@@ -31,6 +31,7 @@ import type { ImportService } from './imports/import-service';
 import { imageImportRouter, importsRouter } from './imports/imports-controller';
 import type { MemberService } from './members/member-service';
 import { membersRouter, sharedImagesRouter } from './members/members-controller';
+import type { MetadefItemService } from './metadefs/metadef-item-service';
 import type { MetadefService } from './metadefs/metadef-service';
 import { metadefsRouter } from './metadefs/metadefs-controller';
 import { RELEASE } from './release';
@@ -70,6 +71,7 @@ export interface AppOptions {
   timeline: TimelineService;
   usage: UsageService;
   metadefs: MetadefService;
+  metadefItems: MetadefItemService;
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -90,7 +92,7 @@ export function createApp(options: AppOptions): Express {
   app.use(clientNames(options.clientNames, options.logger));
   app.use(serviceAuthentication(options.serviceKeys));
   // Before the limits of all other bodies: a namespace with what it holds is larger.
-  app.use('/v1/metadefs', metadefsRouter(options.metadefs));
+  app.use('/v1/metadefs', metadefsRouter(options.metadefs, options.metadefItems));
   app.use(jsonBody({ maxBytes: MAX_BODY_BYTES, maxDepth: MAX_BODY_DEPTH }));
   app
     .route('/v1')

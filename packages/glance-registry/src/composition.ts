@@ -24,6 +24,7 @@ import type { EventSettings } from './events/sending/event-options';
 import { TimelineService } from './events/timeline-service';
 import { ImageService } from './images/image-service';
 import { ImportService } from './imports/import-service';
+import { MetadefItemService } from './metadefs/metadef-item-service';
 import { MetadefService } from './metadefs/metadef-service';
 import { MemberService } from './members/member-service';
 import { auditUsage } from './quota/usage-audit';
@@ -209,6 +210,7 @@ export async function createRegistry(
     timeline: new TimelineService(transactions),
     usage: new UsageService(transactions),
     metadefs: new MetadefService(transactions),
+    metadefItems: new MetadefItemService(transactions),
   });
   return {
     app,

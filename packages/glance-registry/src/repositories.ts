@@ -16,6 +16,7 @@ import { RemovalRepository } from './removals/removal-repository';
 import { PropertyRepository } from './images/property-repository';
 import { TagRepository } from './images/tag-repository';
 import { MetadefAssociationRepository } from './metadefs/association-repository';
+import { MetadefEventLog } from './metadefs/metadef-events';
 import { MetadefItemRepository } from './metadefs/item-repository';
 import { MetadefNamespaceRepository } from './metadefs/namespace-repository';
 import { MemberRepository } from './members/member-repository';
@@ -59,6 +60,7 @@ export interface Repositories {
   metadefNamespaces: MetadefNamespaceRepository;
   metadefAssociations: MetadefAssociationRepository;
   metadefItems: MetadefItemRepository;
+  metadefEvents: MetadefEventLog;
 }
 
 /** @param actor whose changes are made with them. */
@@ -102,5 +104,6 @@ export function createRepositories(
     metadefNamespaces,
     metadefAssociations: new MetadefAssociationRepository(connection, dialect),
     metadefItems: new MetadefItemRepository(connection, dialect, metadefNamespaces),
+    metadefEvents: new MetadefEventLog(outbox, announcing),
   };
 }

@@ -72,7 +72,7 @@ export class EventLog {
     if (sinks.length === 0) return;
     const chosen = events.flatMap((event) =>
       announcedOf(event.kind)
-        .filter(({ type }) => this.isAnnounced(type))
+        .filter(({ type }) => isAnnounced(this.announcing, type))
         .map((announced) => ({ event, announced })),
     );
     let image = known;
@@ -114,9 +114,8 @@ export class EventLog {
       }
     }
   }
+}
 
-  private isAnnounced(type: string): boolean {
-    const { disabled } = this.announcing;
-    return !disabled.includes(type) && !disabled.includes(type.split('.')[0] ?? '');
-  }
+export function isAnnounced({ disabled }: Announcing, type: string): boolean {
+  return !disabled.includes(type) && !disabled.includes(type.split('.')[0] ?? '');
 }

@@ -18,6 +18,7 @@ import { jsonBody } from '@glance/service-kit';
 import { Router } from 'express';
 import { methodNotAllowed } from '../http/method-not-allowed';
 import { readCall, readQuery } from '../http/registry-call';
+import type { MetadefItemService } from './metadef-item-service';
 import type { MetadefService } from './metadef-service';
 
 /** Of what clients send in 4 MiB (security sheet §5), in the words of the contract. */
@@ -26,7 +27,7 @@ const MAX_BODY_BYTES = 12 * 1024 * 1024;
 const MAX_BODY_DEPTH = 30;
 
 /** `/v1/metadefs…`: names hold any character and are in the query or the body, never in the path. */
-export function metadefsRouter(service: MetadefService): Router {
+export function metadefsRouter(service: MetadefService, items: MetadefItemService): Router {
   const router = Router();
   router.use(jsonBody({ maxBytes: MAX_BODY_BYTES, maxDepth: MAX_BODY_DEPTH }));
 
@@ -120,11 +121,11 @@ export function metadefsRouter(service: MetadefService): Router {
     })
     .all(methodNotAllowed);
 
-  routeItems(router, service);
+  routeItems(router, items);
   return router;
 }
 
-function routeItems(router: Router, service: MetadefService): void {
+function routeItems(router: Router, service: MetadefItemService): void {
   router
     .route('/items')
     .get(async (req, res) => {
