@@ -4,6 +4,7 @@ export * from './contract/list-types';
 export * from './contract/member-schemas';
 export * from './contract/member-types';
 export * from './contract/metadef-errors';
+export * from './contract/metadef-file';
 export * from './contract/metadef-schemas';
 export * from './contract/metadef-types';
 export { checkAgainst } from './contract/schema-parts';

@@ -43,11 +43,19 @@ const encryptionOptions = {
   }),
 };
 
+const metadefOptions = {
+  metadata_source_path: textOption({
+    help: 'File or directory of metadata definitions that "glance-manage db load_metadefs" loads, and directory that "db export_metadefs" writes to, unless --path says another.',
+    default: '/etc/glance/metadefs/',
+  }),
+};
+
 /** Every option of glance-registry. Names and meanings are upstream's where upstream has the option. */
 export const REGISTRY_OPTIONS = {
   DEFAULT: {
     ...serviceOptions({ bindHost: '127.0.0.1', bindPort: 9191, program: 'glance-registry' }),
     ...encryptionOptions,
+    ...metadefOptions,
     ...EVENT_OPTIONS.DEFAULT,
   },
   database: databaseOptions,
@@ -110,7 +118,10 @@ export type RegistryConfig = ConfigOf<typeof REGISTRY_OPTIONS>;
 export const REGISTRY_DEFAULT_FILES = ['/etc/glance/glance-registry.conf'];
 
 /** What glance-manage reads of the files of the services. */
-export const MANAGE_OPTIONS = { DEFAULT: encryptionOptions, database: databaseOptions };
+export const MANAGE_OPTIONS = {
+  DEFAULT: { ...encryptionOptions, ...metadefOptions },
+  database: databaseOptions,
+};
 
 /** As upstream's glance-manage: later files win. */
 export const MANAGE_DEFAULT_FILES = [

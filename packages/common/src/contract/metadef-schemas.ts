@@ -54,8 +54,8 @@ const givenName = (base: Joi.StringSchema): Joi.StringSchema =>
         : value,
     );
 
-const name = givenName(text(METADEF_NAME_LENGTH)).required();
-const description = text(TEXT_BYTES)
+export const metadefName = givenName(text(METADEF_NAME_LENGTH)).required();
+export const metadefDescription = text(TEXT_BYTES)
   .custom((value: string, helpers) =>
     Buffer.byteLength(value) > TEXT_BYTES ? helpers.message(tooLong) : value,
   )
@@ -63,7 +63,7 @@ const description = text(TEXT_BYTES)
   .required();
 
 /** A definition, or an object's: stored as JSON in ASCII, which escapes take six bytes each in. */
-const definition = Joi.object()
+export const metadefDefinition: Joi.ObjectSchema = Joi.object()
   .unknown(true)
   .custom((value: unknown, helpers) => {
     const fault = faultOf(value);
@@ -94,7 +94,7 @@ function firstFault(values: readonly unknown[]): string | undefined {
 }
 
 /** Stored with commas between them. */
-const required = Joi.array()
+export const metadefRequired = Joi.array()
   .items(
     text(TEXT_BYTES)
       .invalid('')
@@ -107,19 +107,19 @@ const required = Joi.array()
   .required();
 
 const object = Joi.object<MetadefItemRequest>({
-  name,
-  description,
-  required,
-  schema: definition.allow(null).required(),
+  name: metadefName,
+  description: metadefDescription,
+  required: metadefRequired,
+  schema: metadefDefinition.allow(null).required(),
 });
 const property = Joi.object<MetadefItemRequest>({
-  name,
+  name: metadefName,
   description: Joi.valid(null).required(),
   required: Joi.valid(null).required(),
-  schema: definition.required(),
+  schema: metadefDefinition.required(),
 });
 const tag = Joi.object<MetadefItemRequest>({
-  name,
+  name: metadefName,
   description: Joi.valid(null).required(),
   required: Joi.valid(null).required(),
   schema: Joi.valid(null).required(),
@@ -131,9 +131,9 @@ const association = Joi.object<MetadefAssociationRequest>({
 });
 
 const fields = {
-  namespace: name,
+  namespace: metadefName,
   displayName: text(METADEF_NAME_LENGTH).allow(null).required(),
-  description,
+  description: metadefDescription,
   visibility: Joi.string().valid('public', 'private').required(),
   protected: Joi.boolean().required(),
   owner: text(255).required(),

@@ -21,6 +21,9 @@ export const COMMAND_VALUES = {
   audit_usage: [],
   expire_leases: [],
   encrypt_locations: [],
+  load_metadefs: ['path', 'merge', 'prefer_new', 'overwrite'],
+  unload_metadefs: [],
+  export_metadefs: ['path'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type CommandName = keyof typeof COMMAND_VALUES;
@@ -29,12 +32,19 @@ export function isCommandName(name: string | undefined): name is CommandName {
   return name !== undefined && Object.hasOwn(COMMAND_VALUES, name);
 }
 
+/** Options that say all by being there. As words in their order, any text stands for them. */
+const FLAGS: ReadonlySet<string> = new Set(['merge', 'prefer_new', 'overwrite']);
+
+export function isCommandFlag(name: string): boolean {
+  return FLAGS.has(name);
+}
+
 const VALUE_NAMES: ReadonlySet<string> = new Set(Object.values(COMMAND_VALUES).flat());
 
 /**
  * Takes the options of commands out of the arguments.
  * @returns them and what is left: the options of the program and the words of the command.
- * @throws Error for an option without its value.
+ * @throws Error for an option without its value, and a flag with one.
  */
 export function takeCommandOptions(argv: readonly string[]): {
   rest: string[];
@@ -48,6 +58,11 @@ export function takeCommandOptions(argv: readonly string[]): {
     const name = flag.replaceAll('-', '_');
     if (!VALUE_NAMES.has(name)) {
       rest.push(word);
+      continue;
+    }
+    if (isCommandFlag(name)) {
+      if (given !== undefined) throw new Error(`${word}: takes no value`);
+      values.set(name, 'yes');
       continue;
     }
     const value = given ?? argv[(index += 1)];

@@ -7,25 +7,32 @@ import type { ProgressReport } from '../db/schema/schema-editor';
 import { OperatorLog, silentLogger } from '@glance/service-kit';
 import type { TextCipher } from '../db/text-cipher';
 import { TransactionRunner } from '../db/transaction';
+import { DefinitionFilesError } from '../metadefs/files/definition-files';
 import { auditUsage } from '../quota/usage-audit';
 import { createRepositories, type Repositories } from '../repositories';
 import { expireLeases } from '../uploads/lease-sweeper';
 import { encryptLocations } from '../images/encrypt-locations';
+import { CommandFailure } from './command-failure';
 import type { CommandName } from './command-line';
+import {
+  exportMetadefs,
+  loadMetadefs,
+  unloadMetadefs,
+  type MetadefCommandContext,
+} from './metadef-commands';
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from '../db/purge';
 
 export interface CommandContext {
   database: Database;
   /** Of the URLs in the database. */
   cipher: TextCipher;
+  /** `[DEFAULT] metadata_source_path` */
+  metadefPath: string;
   values: ReadonlyMap<string, string>;
   /** A line for the operator. */
   print: (line: string) => void;
   report: ProgressReport;
 }
-
-/** Ends a command with a message and exit code 1, as upstream's `sys.exit(message)`. */
-export class CommandFailure extends Error {}
 
 type Command = (context: CommandContext) => Promise<number>;
 
@@ -157,6 +164,10 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
     print(rows === 0 ? 'Every location is encrypted.' : `Encrypted ${rows} locations.`);
     return 0;
   },
+
+  load_metadefs: (context) => reportingFiles(loadMetadefs(metadefContext(context))),
+  unload_metadefs: (context) => unloadMetadefs(metadefContext(context)),
+  export_metadefs: (context) => reportingFiles(exportMetadefs(metadefContext(context))),
 };
 
 function transactionsOf(database: Database, cipher: TextCipher): TransactionRunner<Repositories> {
@@ -166,6 +177,25 @@ function transactionsOf(database: Database, cipher: TextCipher): TransactionRunn
     silentLogger,
     cipher,
   );
+}
+
+function metadefContext(context: CommandContext): MetadefCommandContext {
+  const { database, cipher, metadefPath, values, print } = context;
+  return {
+    transactions: transactionsOf(database, cipher),
+    sourcePath: metadefPath,
+    values,
+    print,
+  };
+}
+
+async function reportingFiles<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof DefinitionFilesError)) throw error;
+    throw new CommandFailure(error.message, { cause: error });
+  }
 }
 
 async function nextPhase(database: Database): Promise<MigrationPhase | undefined> {

@@ -3,8 +3,9 @@ import { ConfigError, MANAGE_EXIT, loadConfig, type ManageInvocation } from '@gl
 import { MANAGE_DEFAULT_FILES, MANAGE_OPTIONS, requireConnection } from '../config';
 import { createDatabase } from '../db/create-database';
 import { createTextCipher } from '../db/text-cipher';
-import { COMMAND_VALUES, readCommand, takeCommandOptions } from './command-line';
-import { COMMANDS, CommandFailure } from './manage-commands';
+import { COMMAND_VALUES, isCommandFlag, readCommand, takeCommandOptions } from './command-line';
+import { CommandFailure } from './command-failure';
+import { COMMANDS } from './manage-commands';
 
 /** `glance-manage db …` as a function. @returns the exit code. */
 export async function runManage(invocation: ManageInvocation): Promise<number> {
@@ -33,6 +34,7 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
       return await COMMANDS[command.name]({
         database,
         cipher,
+        metadefPath: config.DEFAULT.metadata_source_path,
         values: command.values,
         print,
         report: invocation.isTerminal ? printError : () => undefined,
@@ -51,7 +53,12 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
 export function dbUsage(): string {
   const commands = Object.entries(COMMAND_VALUES).map(
     ([name, values]) =>
-      `  glance-manage db ${name}${values.map((value) => ` [--${value} N]`).join('')}`,
+      `  glance-manage db ${name}${values.map((value) => ` [${optionOf(value)}]`).join('')}`,
   );
   return ['usage: glance-manage [--config-file FILE] db COMMAND', ...commands].join('\n');
+}
+
+function optionOf(name: string): string {
+  if (isCommandFlag(name)) return `--${name}`;
+  return name === 'path' ? '--path PATH' : `--${name} N`;
 }

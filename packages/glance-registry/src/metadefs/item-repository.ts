@@ -11,6 +11,7 @@ import type { Dialect } from '../db/dialect';
 import {
   allOf,
   executeSql,
+  isOneOf,
   joinSql,
   selectRow,
   selectRows,
@@ -63,6 +64,7 @@ const SORT_COLUMNS: Readonly<Record<MetadefItemSortKey, Sql>> = {
   updated_at: sqlText(`COALESCE(updated_at, '1000-01-01 00:00:00')`),
 };
 
+const NAMES_PER_STATEMENT = 500;
 const ALL: MetadefItemQuery = { sortKey: 'id', sortDirection: 'asc' };
 
 /** The namespace that items are of. */
@@ -117,6 +119,32 @@ export class MetadefItemRepository {
       sql`SELECT ${table.selected} FROM ${sqlText(table.name)}
         WHERE namespace_id = ${namespaceId} AND name = ${name}`,
     );
+  }
+
+  /** @returns the ids of those that are there, by the names that were given */
+  async findKnown(
+    namespaceId: number,
+    kind: MetadefKind,
+    names: readonly string[],
+  ): Promise<Map<string, number>> {
+    const known = new Map<string, number>();
+    for (let start = 0; start < names.length; start += NAMES_PER_STATEMENT) {
+      const some = names.slice(start, start + NAMES_PER_STATEMENT);
+      const rows = await selectRows<{ id: number; name: string }>(
+        this.connection,
+        sql`SELECT id, name FROM ${sqlText(TABLES[kind].name)}
+          WHERE namespace_id = ${namespaceId} AND ${isOneOf(sqlText('name'), some)}`,
+      );
+      const exact = new Map(rows.map(({ id, name }) => [name, id]));
+      for (const name of some) {
+        // Only the database knows which names it takes for the same.
+        const id =
+          exact.get(name) ??
+          (rows.length > 0 ? (await this.find(namespaceId, kind, name))?.id : undefined);
+        if (id !== undefined) known.set(name, id);
+      }
+    }
+    return known;
   }
 
   /** @throws DomainError `conflict` for the first name that is taken */

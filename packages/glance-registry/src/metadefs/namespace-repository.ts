@@ -26,6 +26,13 @@ const COLUMNS = sqlText(
   'id, namespace, display_name, description, visibility, protected, owner, created_at, updated_at',
 );
 
+const CONTENT_TABLES = [
+  'metadef_tags',
+  'metadef_objects',
+  'metadef_properties',
+  'metadef_namespace_resource_types',
+];
+
 /** Never text of a request. Without a time a namespace comes first. */
 const SORT_COLUMNS: Readonly<Record<MetadefNamespaceSortKey, Sql>> = {
   id: sqlText('id'),
@@ -152,18 +159,22 @@ export class MetadefNamespaceRepository {
 
   /** With all that it holds: a statement for each table, however much that is. */
   async delete(id: number): Promise<void> {
-    for (const table of [
-      'metadef_tags',
-      'metadef_objects',
-      'metadef_properties',
-      'metadef_namespace_resource_types',
-    ]) {
+    for (const table of CONTENT_TABLES) {
       await executeSql(
         this.connection,
         sql`DELETE FROM ${sqlText(table)} WHERE namespace_id = ${id}`,
       );
     }
     await executeSql(this.connection, sql`DELETE FROM metadef_namespaces WHERE id = ${id}`);
+  }
+
+  /** All of the catalogue, resource types too. @returns the tables */
+  async clearAll(): Promise<string[]> {
+    const tables = [...CONTENT_TABLES, 'metadef_namespaces', 'metadef_resource_types'];
+    for (const table of tables) {
+      await executeSql(this.connection, sql`DELETE FROM ${sqlText(table)}`);
+    }
+    return tables;
   }
 
   private async orConflict(namespace: string, statement: Sql): Promise<void> {

@@ -27,8 +27,8 @@ const MAX_KEYS = 1000;
  * @throws DomainError `invalid_request` for what is no JSON, nested too deep to be handled safely, or
  * has a name twice or too many names in one object.
  */
-export function parseJson(text: string, maxDepth: number): unknown {
-  checkJsonText(text, { maxDepth, maxKeys: MAX_KEYS });
+export function parseJson(text: string, maxDepth: number, maxKeys = MAX_KEYS): unknown {
+  checkJsonText(text, { maxDepth, maxKeys });
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
