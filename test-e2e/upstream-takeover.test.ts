@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { check } from './support/checker';
 import { DATABASES, Deployment, imagesOf, stopService } from './support/deployment';
 import { describeWith } from './support/installed';
@@ -15,6 +17,25 @@ interface V2Image {
   status: string;
   [field: string]: unknown;
 }
+
+/** A file of metadata definitions. */
+const DEFINITIONS = {
+  namespace: 'OS::Taken::Over',
+  display_name: 'Taken over',
+  description: 'Naïve ☃',
+  visibility: 'public',
+  protected: true,
+  owner: 'alice',
+  resource_type_associations: [
+    { name: 'OS::Glance::Image', prefix: 'hw_', properties_target: null },
+  ],
+  properties: { cores: { title: 'Cœurs', type: 'integer', minimum: 1, default: 4 } },
+  objects: [
+    { name: 'CPU', description: 'd', properties: { cores: { title: 'Cores', type: 'integer' } } },
+  ],
+  tags: [{ name: 'one' }, { name: 'two' }],
+};
+const BARE = { name: 'bare', description: null };
 
 const describeTakeover = describeWith(
   'upstream (glance-api, python3-pymysql)',
@@ -78,6 +99,10 @@ describeTakeover.each(DATABASES)('a deployment of upstream on %s', (database) =>
       beforeSync: async (fresh) => {
         upstream = await UpstreamGlance.prepare(fresh);
         await upstream.syncDatabase();
+        const definitions = path.join(fresh.directory, 'definitions.json');
+        const objects = [...DEFINITIONS.objects, BARE];
+        await writeFile(definitions, JSON.stringify({ ...DEFINITIONS, objects }));
+        await upstream.loadDefinitions(definitions);
         await upstream.start();
         try {
           await fillByUpstream();
@@ -131,6 +156,22 @@ describeTakeover.each(DATABASES)('a deployment of upstream on %s', (database) =>
     expect(members).toEqual({ members: [{ member_id: 'bob', can_share: false }] });
   });
 
+  it('keeps the metadata definitions that it was given, and takes others', async () => {
+    const directory = path.join(deployment.directory, 'exported');
+    await mkdir(directory);
+    await deployment.manage('db', 'export_metadefs', '--path', directory);
+    const exported = await readFile(path.join(directory, 'Takenover.json'), 'utf8');
+    expect(JSON.parse(exported)).toEqual({
+      ...DEFINITIONS,
+      // Upstream's loader writes null for an object without properties.
+      objects: [...DEFINITIONS.objects, { ...BARE, properties: {} }],
+    });
+    const ours = path.join(directory, 'ours.json');
+    await writeFile(ours, JSON.stringify({ ...DEFINITIONS, namespace: 'OS::Ours' }));
+    const said = await deployment.manage('db_load_metadefs', ours);
+    expect(said).toBe(`Loaded 1 of 1 files of ${ours}.\n`);
+  });
+
   it('serves what ours added when upstream is started on it again, and back', async () => {
     const bytes = randomBytes(200_000);
     const made = await fetch(`${deployment.apiUrl}/v1/images`, {
@@ -167,6 +208,21 @@ describeTakeover.each(DATABASES)('a deployment of upstream on %s', (database) =>
     });
     expect((await upstream.download(id, alice)).equals(bytes)).toBe(true);
     expect((await upstream.download(id, bob)).equals(bytes)).toBe(true);
+    const namespace = await upstream.call<Record<string, unknown>>(
+      'GET',
+      '/metadefs/namespaces/OS::Ours',
+      alice,
+    );
+    const { properties, objects, tags, protected: isProtected, owner } = namespace;
+    const { namespace: _, ...defined } = DEFINITIONS;
+    expect({ properties, tags, protected: isProtected, owner }).toEqual({
+      // Upstream's API makes texts of all defaults, and shows the newest tag first.
+      properties: { cores: { ...defined.properties.cores, default: '4' } },
+      tags: [...defined.tags].reverse(),
+      protected: true,
+      owner: 'alice',
+    });
+    expect(objects).toMatchObject(defined.objects);
     const { images: left } = await upstream.call<{ images: V2Image[] }>('GET', '/images', alice);
     expect(left.map((image) => image.id)).not.toContain(images['public']);
     await expect(upstream.call('GET', `/images/${images['empty']}`, alice)).rejects.toThrow('404');

@@ -82,6 +82,11 @@ config_file = ${paste}
     await run(MANAGE, ['--config-file', this.configurationFile, 'db_sync']);
   }
 
+  /** @param file of metadata definitions */
+  async loadDefinitions(file: string): Promise<void> {
+    await run(MANAGE, ['--config-file', this.configurationFile, 'db_load_metadefs', file]);
+  }
+
   async start(): Promise<void> {
     this.child = spawn(PROGRAM, ['--config-file', this.configurationFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
