@@ -217,6 +217,16 @@ describe('with the default configuration', () => {
     expect(await statusOf(A, `/v1/images/${id}`, { method: 'PUT', headers })).toBe(403);
   });
 
+  it('LP#1916926, OSSN-0088: only administrators change metadata definitions, and others see their own', async () => {
+    const body = JSON.stringify({ namespace: 'advisory' });
+    const collection = '/v2/metadefs/namespaces';
+    expect(await statusOf(A, collection, { method: 'POST', body })).toBe(403);
+    expect(await statusOf(ADMIN, collection, { method: 'POST', body })).toBe(201);
+    expect(await statusOf(B, `${collection}/advisory`)).toBe(404);
+    expect(await statusOf(B, `${collection}/advisory`, { method: 'DELETE' })).toBe(404);
+    expect(await statusOf(ADMIN, `${collection}/advisory`, { method: 'DELETE' })).toBe(204);
+  });
+
   it('OSSN-0025: stored data is for the service and its group alone', async () => {
     const { id } = await createActive(A, randomBytes(10));
     const file = await stat(path.join(deployment.imageDirectory, id));

@@ -9,6 +9,7 @@ import * as data from './v2-requests/data';
 import * as images from './v2-requests/images';
 import { imports } from './v2-requests/imports';
 import * as lists from './v2-requests/lists';
+import * as metadefs from './v2-requests/metadefs';
 import * as patches from './v2-requests/patches';
 import * as protocol from './v2-requests/protocol';
 import * as sharing from './v2-requests/sharing';
@@ -66,6 +67,12 @@ describeCompared('API v2 of ours and of upstream', () => {
     ['downloads', data.downloads],
     ['imports', imports],
     ['actions', data.actions],
+    ['namespaces of metadata definitions', metadefs.namespaces],
+    ['bodies of namespaces', metadefs.namespaceBodies],
+    ['what namespaces hold', metadefs.items],
+    ['tags of namespaces', metadefs.tags],
+    ['bodies of what namespaces hold', metadefs.itemBodies],
+    ['methods and schemas of metadata definitions', metadefs.protocol],
     ['methods and paths', protocol.routes],
     ['bodies of errors', protocol.errorBodies],
     ['schemas, versions, discovery', protocol.discovery],

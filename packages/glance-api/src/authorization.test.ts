@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { ImageRecord } from '@glance/common';
 import request from 'supertest';
 import { PUBLIC_OPERATIONS } from './openapi/openapi-document';
+import { METADEF_SCHEMAS } from './v2/schemas/metadef-schemas';
 import { startTestApi, type TestApi } from './testing/test-api';
 
 /**
@@ -217,6 +218,30 @@ function olderCacheRows(version: string) {
   );
 }
 
+/** Of a namespace that is not there; metadef-rights.test.ts asks about those that are. */
+function metadefRows() {
+  const rows: Record<string, Partial<Record<CallerName | 'others', number>>> = {
+    'get /v2/metadefs/resource_types': { service: 403, others: 200 },
+    'get /v2/metadefs/namespaces': { service: 403, others: 200 },
+  };
+  for (const operation of Object.keys(METADEF_SCHEMAS)) {
+    rows[`get /v2/schemas/${operation}`] = { others: 200 };
+  }
+  const within = ['objects', 'properties', 'tags', 'resource_types'].flatMap((kind) => [
+    `/${kind}`,
+    `/${kind}/{name}`,
+  ]);
+  for (const place of ['', ...within]) {
+    const path = `/v2/metadefs/namespaces/{namespace}${place}`;
+    for (const method of Object.keys(PUBLIC_OPERATIONS[path] ?? {})) {
+      // Bodies are looked at first, and there is none; that of one tag is in its path.
+      const wantsBody = method === 'put' || (method === 'post' && !place.startsWith('/tags/'));
+      rows[`${method} ${path}`] = { others: wantsBody ? 400 : 404 };
+    }
+  }
+  return { ...rows, 'post /v2/metadefs/namespaces': { others: 400 } };
+}
+
 /** What each caller but the anonymous one is answered where no image is asked about. */
 const OTHER_OPERATIONS: Readonly<Record<string, Partial<Record<CallerName | 'others', number>>>> = {
   'get /v2/images': { service: 403, others: 200 },
@@ -247,6 +272,7 @@ const OTHER_OPERATIONS: Readonly<Record<string, Partial<Record<CallerName | 'oth
   'post /v1/images': { service: 403, reader: 403, others: 201 },
   // No rule is asked; the answer has what is the caller's to see.
   'get /v1/shared-images/{member}': { others: 200 },
+  ...metadefRows(),
   ...olderCacheRows('v1'),
   ...olderCacheRows('v2'),
 };

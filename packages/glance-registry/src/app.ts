@@ -91,8 +91,11 @@ export function createApp(options: AppOptions): Express {
   app.use(headerLimitsMiddleware());
   app.use(clientNames(options.clientNames, options.logger));
   app.use(serviceAuthentication(options.serviceKeys));
+  const mount = (prefix: string, router: Router): void => {
+    app.use(prefix, routesAt(prefix), router);
+  };
   // Before the limits of all other bodies: a namespace with what it holds is larger.
-  app.use('/v1/metadefs', metadefsRouter(options.metadefs, options.metadefItems));
+  mount('/v1/metadefs', metadefsRouter(options.metadefs, options.metadefItems));
   app.use(jsonBody({ maxBytes: MAX_BODY_BYTES, maxDepth: MAX_BODY_DEPTH }));
   app
     .route('/v1')
@@ -100,9 +103,6 @@ export function createApp(options: AppOptions): Express {
       res.json({ contract: CONTRACT_VERSION, release: RELEASE } satisfies ContractInfo);
     })
     .all(methodNotAllowed);
-  const mount = (prefix: string, router: Router): void => {
-    app.use(prefix, routesAt(prefix), router);
-  };
   mount('/v1/images', imagesRouter(options.images));
   mount('/v1/images', uploadsRouter(options.uploads));
   mount('/v1/images', deletionsRouter(options.deletions));

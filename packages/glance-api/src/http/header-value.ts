@@ -4,3 +4,8 @@ export function encodeHeaderValue(text: string): string {
   // eslint-disable-next-line no-control-regex -- these may not stand in a header
   return bytes.replace(/[\u0000-\u0008\u000a-\u001f\u007f]/g, ' ');
 }
+
+/** Upstream's words for true; everything else is false and never an error. */
+export function isTrueText(text: string | null | undefined): boolean {
+  return ['1', 't', 'true', 'on', 'y', 'yes'].includes((text ?? '').trim().toLowerCase());
+}

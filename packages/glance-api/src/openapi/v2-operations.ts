@@ -1,5 +1,6 @@
 import { IMPORT_METHODS, TASK_SORT_KEYS, TASK_STATUSES } from '@glance/common';
 import { CACHE_OPERATIONS } from './cache-operations';
+import { METADEF_OPERATIONS } from './metadef-operations';
 import {
   BINARY,
   DATA,
@@ -360,6 +361,16 @@ export const V2_OPERATIONS: Operations = {
   '/schemas/members': schema('a list of memberships'),
   '/schemas/task': schema('a task'),
   '/schemas/tasks': schema('a list of tasks'),
+  '/schemas/metadefs/namespace': schema('a namespace of metadata definitions'),
+  '/schemas/metadefs/namespaces': schema('a list of namespaces'),
+  '/schemas/metadefs/object': schema('an object'),
+  '/schemas/metadefs/objects': schema('a list of objects'),
+  '/schemas/metadefs/property': schema('a property definition'),
+  '/schemas/metadefs/properties': schema('property definitions by name'),
+  '/schemas/metadefs/tag': schema('a tag of a namespace'),
+  '/schemas/metadefs/tags': schema('a list of tags'),
+  '/schemas/metadefs/resource_type': schema('an association with a resource type'),
+  '/schemas/metadefs/resource_types': schema('a list of associations'),
   '/info/import': {
     get: {
       summary: 'Ways to import images',
@@ -413,5 +424,6 @@ export const V2_OPERATIONS: Operations = {
       refusals: [409],
     },
   },
+  ...METADEF_OPERATIONS,
   ...CACHE_OPERATIONS,
 };

@@ -3,6 +3,7 @@ import { silentLogger } from '@glance/service-kit';
 import { ANONYMOUS_CALLER, NO_CALLER_DETAILS, type Caller } from '../auth/caller';
 import type { PolicyTarget } from './check';
 import { POLICY_ACTIONS, type PolicyAction } from './default-rules';
+import { METADEF_ACTIONS } from './metadef-rules';
 import { enforceOnImage } from './image-access';
 import { imageTarget, memberTarget, newImageTarget } from './image-target';
 import { Policy } from './policy';
@@ -34,6 +35,17 @@ const VISIBILITIES: [string, Visibility][] = [
   ['S', 'shared'],
   ['p', 'private'],
 ];
+
+type MetadefAction = keyof typeof METADEF_ACTIONS;
+
+/** The same of every rule about metadata definitions that reads, or changes, something (metadefs sheet §2). */
+function metadefRules({ read, list, write }: Record<'read' | 'list' | 'write', string>) {
+  const textOf = (action: string): string =>
+    action === 'get_metadef_namespaces' ? list : /^(get|list)_/.test(action) ? read : write;
+  return Object.fromEntries(
+    Object.keys(METADEF_ACTIONS).map((action) => [action, textOf(action)]),
+  ) as Record<MetadefAction, string>;
+}
 
 const ALL = '* * * * * * * *';
 const ADMIN = '* - - - - - - -';
@@ -78,6 +90,7 @@ const ROLES_DECIDE: Record<PolicyAction, string> = {
   cache_clean: ADMIN,
   cache_prune: ADMIN,
   list_cached_nodes: ADMIN,
+  ...metadefRules({ read: '* * * P P - - -', list: '* * * - - - - -', write: ADMIN }),
   stores_info_detail: '* - - - - * - -',
 };
 
@@ -103,6 +116,7 @@ const FORMERLY: Partial<Record<PolicyAction, string>> = {
   delete_member: OWN_PROJECT,
   deactivate: OWN_PROJECT,
   reactivate: OWN_PROJECT,
+  ...metadefRules({ read: ALL, list: ALL, write: ADMIN }),
 };
 
 const NOBODY_BUT_ADMIN = '* - -';
@@ -113,6 +127,7 @@ const WITHOUT_PROJECT: Partial<Record<PolicyAction, string>> = {
   get_image: '* PCS PCS',
   download_image: '* PCS -',
   download_from_store: '* PCS -',
+  ...metadefRules({ read: '* P P', list: NOBODY_BUT_ADMIN, write: NOBODY_BUT_ADMIN }),
 };
 
 const image = (fields: Partial<ImageRecord> = {}): ImageRecord => ({

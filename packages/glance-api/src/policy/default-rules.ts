@@ -1,3 +1,4 @@
+import { METADEF_ACTIONS } from './metadef-rules';
 import type { RuleText } from './rule-set';
 
 export interface DefaultRule {
@@ -146,6 +147,7 @@ const ACTIONS = {
   cache_clean: { rule: ADMIN, help: 'Clean the cache of what is invalid.' },
   cache_prune: { rule: ADMIN, help: 'Shrink the cache to its size.' },
   list_cached_nodes: { rule: ADMIN, help: 'List which nodes have an image in their caches.' },
+  ...METADEF_ACTIONS,
   stores_info_detail: { rule: SERVICE, help: 'See the properties of the stores.' },
 } as const satisfies Record<string, DefaultRule>;
 
@@ -168,11 +170,10 @@ export const FORMER_NAMES: Readonly<Partial<Record<PolicyAction, PolicyAction>>>
 };
 
 const TASK_RULES = ['get_task', 'get_tasks', 'add_task', 'modify_task'];
-const METADEF_RULE = /^(?:get|list|add|modify|delete|remove)_metadef_[a-z_]+$/;
 
 /** Rules of upstream's files that decide nothing here: tasks are their owners' and admins'. */
 export function isForeseenRule(name: string): boolean {
-  return TASK_RULES.includes(name) || METADEF_RULE.test(name);
+  return TASK_RULES.includes(name);
 }
 
 /** Rules that others are made of: some that files written for upstream take for given. */

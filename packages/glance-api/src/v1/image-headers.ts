@@ -10,7 +10,7 @@ import {
   type ImageProperty,
   type ImageRecord,
 } from '@glance/common';
-import { encodeHeaderValue } from '../http/header-value';
+import { encodeHeaderValue, isTrueText } from '../http/header-value';
 import { looksLikeService } from '../images/reserved-names';
 import { imageView } from './image-view';
 
@@ -136,8 +136,8 @@ function toImageMeta(
     if (id === undefined) throw invalidRequest('Invalid image id format');
     meta.id = id;
   });
-  when('is_public', (value) => (meta.isPublic = boolean(value)));
-  when('protected', (value) => (meta.protected = boolean(value)));
+  when('is_public', (value) => (meta.isPublic = isTrueText(value)));
+  when('protected', (value) => (meta.protected = isTrueText(value)));
   when('owner', (value) => {
     if (value !== null && value.length > 255) throw invalidRequest('Image owner too long');
     meta.owner = value;
@@ -202,11 +202,6 @@ function integer(name: string, value: string | null, max = MAX_BIGINT): number {
   if (number < 0) throw bad('Cannot be a negative value.');
   if (number > max) throw bad(`'${name}' value out of range (not exceeding ${max}).`);
   return number;
-}
-
-/** Upstream's words for true; everything else is false and never an error. */
-function boolean(value: string | null): boolean {
-  return ['1', 't', 'true', 'on', 'y', 'yes'].includes((value ?? '').trim().toLowerCase());
 }
 
 function checkProperty(name: string, value: string | null): void {

@@ -16,7 +16,7 @@ import type { Request, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
-import { encodeHeaderValue } from '../http/header-value';
+import { encodeHeaderValue, isTrueText } from '../http/header-value';
 import { deleteImage } from '../images/delete-image';
 import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
@@ -410,8 +410,8 @@ function announced(sizeBytes: number | undefined, checksum: string | null | unde
 }
 
 function wantsPurge(req: Request): boolean {
-  const text = req.get('x-glance-registry-purge-props')?.trim().toLowerCase();
-  return text === undefined || ['1', 't', 'true', 'on', 'y', 'yes'].includes(text);
+  const text = req.get('x-glance-registry-purge-props');
+  return text === undefined || isTrueText(text);
 }
 
 function countProperties(meta: ImageMeta, stored: ImageRecord, purge: boolean): number {

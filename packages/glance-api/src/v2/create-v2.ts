@@ -12,6 +12,11 @@ import { ImageCreation } from './image-creation';
 import { ImagesController } from './images-controller';
 import { LocationsController } from './locations-controller';
 import { MembersController } from './members-controller';
+import { MetadefTagsController } from './metadefs/metadef-tags-controller';
+import { NamespacesController } from './metadefs/namespaces-controller';
+import { ObjectsController } from './metadefs/objects-controller';
+import { PropertiesController } from './metadefs/properties-controller';
+import { ResourceTypesController } from './metadefs/resource-types-controller';
 import { v2Router } from './router';
 import { readDeclaredProperties } from './schemas/declared-properties';
 import { ImageSchemas } from './schemas/image-schemas';
@@ -81,6 +86,18 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       policy,
       memberQuota: limitOf(options.image_member_quota),
     }),
+    metadefs: {
+      namespaces: new NamespacesController({
+        registry,
+        policy,
+        listLimits: listLimitsOf(config),
+        baseUrl: { publicEndpoint: options.public_endpoint },
+      }),
+      objects: new ObjectsController({ registry, policy }),
+      properties: new PropertiesController({ registry, policy }),
+      tags: new MetadefTagsController({ registry, policy }),
+      resourceTypes: new ResourceTypesController({ registry, policy }),
+    },
     tags: new TagsController({ registry, policy, tagQuota }),
     actions: new ActionsController({ registry, policy }),
     cache: new CacheController({ registry, policy, cache: parts.cache }),

@@ -2,8 +2,7 @@ import { invalidRequest } from '@glance/common';
 import { jsonBody } from '@glance/service-kit';
 import type { Request, RequestHandler } from 'express';
 
-/** As much as the registry takes. */
-const JSON_LIMITS = { maxBytes: 1024 * 1024, maxDepth: 25 };
+const MAX_DEPTH = 25;
 const CODINGS: ReadonlySet<string> = new Set([
   'chunked',
   'compress',
@@ -28,8 +27,8 @@ export const withoutBody: RequestHandler = (req, _res, next) => {
 };
 
 /** Routes marked JB: `req.body` is the decoded object or array. @throws `invalid_request`. */
-export const withJsonBody: RequestHandler[] = [
-  ...jsonBody(JSON_LIMITS),
+export const withJsonBodyUpTo = (maxBytes: number): RequestHandler[] => [
+  ...jsonBody({ maxBytes, maxDepth: MAX_DEPTH }),
   (req, _res, next) => {
     const body: unknown = req.body;
     if (body === undefined) throw invalidRequest('Body expected in request.');
@@ -39,3 +38,6 @@ export const withJsonBody: RequestHandler[] = [
     next();
   },
 ];
+
+/** For images: the registry takes as much of them. */
+export const withJsonBody = withJsonBodyUpTo(1024 * 1024);

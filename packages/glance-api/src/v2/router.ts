@@ -9,6 +9,7 @@ import type { ImportController } from './import-controller';
 import type { ImagesController } from './images-controller';
 import type { LocationsController } from './locations-controller';
 import type { MembersController } from './members-controller';
+import { metadefRoutes, type MetadefControllers } from './metadefs/metadef-routes';
 import { withJsonBody, withoutBody } from './request-body';
 import { checkUrl } from './request-url';
 import type { JsonSchema } from './schemas/image-schema';
@@ -20,6 +21,7 @@ import type { TimelineController } from './timeline-controller';
 export interface V2Controllers {
   images: ImagesController;
   members: MembersController;
+  metadefs: MetadefControllers;
   tags: TagsController;
   actions: ActionsController;
   cache: CacheController;
@@ -100,6 +102,7 @@ export function v2Router(controllers: V2Controllers): Router {
       ],
     });
   }
+  for (const [path, methods] of metadefRoutes(controllers.metadefs)) route(path, methods);
   route('/info/import', { get: [withoutBody, discovery.importMethods] });
   route('/info/stores', { get: [withoutBody, stores.index] });
   route('/info/stores/detail', { get: [withoutBody, stores.detail] });

@@ -93,7 +93,7 @@ describe('published schemas', () => {
     expect(faults(schema, { id: 'gabe' })).not.toEqual([]);
   });
 
-  it.each(['nothing', 'tasks/x', 'metadefs/namespace', ''])('are not told of %p', async (name) => {
+  it.each(['nothing', 'tasks/x', 'metadefs/nothing', ''])('are not told of %p', async (name) => {
     await request(server.url).get(`/v2/schemas/${name}`).set('x-auth-token', MEMBER).expect(404);
   });
 
