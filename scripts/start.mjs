@@ -20,7 +20,7 @@ const registryPort = options['registry-port'];
 const apiUrl = `http://127.0.0.1:${apiPort}`;
 const registryUrl = `http://127.0.0.1:${registryPort}`;
 writeConfiguration();
-syncDatabase();
+prepareDatabase();
 
 const services = [
   startService('glance-registry', 'glance-registry/bin/glance-registry.js', 'registry.conf'),
@@ -89,8 +89,14 @@ function writeOnce(name, text) {
   if (!existsSync(file)) writeFileSync(file, text, { mode: 0o600 });
 }
 
-/** Makes the database, or brings one of an earlier release up to date. */
-function syncDatabase() {
+/** Makes the database, with definitions to begin with, or brings one of an earlier release up to date. */
+function prepareDatabase() {
+  const isNew = !existsSync(path.join(data, 'glance.sqlite'));
+  manageDatabase('sync');
+  if (isNew) manageDatabase('load_metadefs', '--path', path.join(ROOT, 'deploy/etc/metadefs'));
+}
+
+function manageDatabase(...words) {
   const result = spawnSync(
     process.execPath,
     [
@@ -98,7 +104,7 @@ function syncDatabase() {
       '--config-file',
       path.join(data, 'registry.conf'),
       'db',
-      'sync',
+      ...words,
     ],
     { encoding: 'utf8' },
   );

@@ -53,6 +53,8 @@ describe('npm start', () => {
     const url = `http://127.0.0.1:${apiPort}`;
     const output = await start(apiPort, registryPort);
     expect(output()).toContain(`curl ${url}/v2/images`);
+    const catalogue = await fetch(`${url}/v2/metadefs/namespaces/Image::Hardware`);
+    expect(await catalogue.text()).toContain('"hw_disk_bus"');
     const created = await fetch(`${url}/v1/images`, {
       method: 'POST',
       headers: {

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { describeEachDatabase } from '../testing/test-databases';
 import { runManage } from './run-manage';
 
+/** The definitions for a fresh start. */
+const OUR_FILES = path.resolve(__dirname, '../../../../deploy/etc/metadefs');
 /** Where upstream's package has its definitions. */
 const UPSTREAM_FILES = '/etc/glance/metadefs';
 
@@ -170,6 +172,19 @@ describeEachDatabase('the commands of metadata definitions', (current) => {
     expect(Object.values(await catalogue()).flat()).toEqual([]);
     expect((await manage('db', 'load_metadefs', '--path', target)).code).toBe(0);
     expect(await catalogue()).toEqual(loaded);
+  });
+
+  it('take the definitions that come with the service, beside upstream’s', async () => {
+    const names = await readdir(OUR_FILES);
+    const load = await manage('db', 'load_metadefs', '--path', OUR_FILES);
+    expect(load).toMatchObject({ code: 0, err: '' });
+    expect(load.out).toContain(`Loaded ${names.length} of ${names.length} files`);
+    expect(await namesIn('metadef_properties')).toEqual(
+      expect.arrayContaining(['hw_disk_bus', 'hw_cpu_policy', 'os_distro', 'img_hv_type']),
+    );
+    if (!existsSync(UPSTREAM_FILES)) return;
+    const upstream = await manage('db', 'load_metadefs', '--path', UPSTREAM_FILES);
+    expect(upstream.out).toMatch(/Loaded (\d+) of \1 files/);
   });
 
   (existsSync(UPSTREAM_FILES) ? it : it.skip)(
