@@ -10,6 +10,7 @@ import { measureDownload } from './bench/rows/download.mjs';
 import { measureImport } from './bench/rows/import.mjs';
 import { measureLists } from './bench/rows/lists.mjs';
 import { measureMemory } from './bench/rows/memory.mjs';
+import { measureMetadefs } from './bench/rows/metadefs.mjs';
 import { measureRates } from './bench/rows/rates.mjs';
 import { measureStart } from './bench/rows/start.mjs';
 import { measureStores, STORES } from './bench/rows/stores.mjs';
@@ -26,6 +27,7 @@ const ROWS = {
   memory: measureMemory,
   rates: measureRates,
   lists: measureLists,
+  metadefs: measureMetadefs,
 };
 
 const USAGE = `Usage: npm run bench -- [--OPTION VALUE ...]

@@ -24,13 +24,12 @@ export class OurServices {
   /** Makes the tables. */
   syncDatabase() {
     this.#write('registry.conf', this.#registryConf(0));
-    runToEnd(process.execPath, [
-      MANAGE,
-      '--config-file',
-      this.#file('registry.conf'),
-      'db',
-      'sync',
-    ]);
+    this.manage('db', 'sync');
+  }
+
+  /** Runs a command of glance-manage to its end. */
+  manage(...words) {
+    runToEnd(process.execPath, [MANAGE, '--config-file', this.#file('registry.conf'), ...words]);
   }
 
   /** Starts both services and waits until they are ready. */
