@@ -9,6 +9,7 @@ import type { ExternalSources } from './images/external-sources';
 import type { ImageCopier } from './images/image-copier';
 import type { ImageDataSource } from './images/open-image-data';
 import type { ImportParts } from './imports/create-imports';
+import type { PropertyDefinitions } from './images/property-definitions';
 import type { LocationHasher } from './images/location-hasher';
 import type { ImageUploader } from './images/upload-image';
 import type { LimitSource } from './limits/project-limits';
@@ -23,6 +24,7 @@ export interface ApiParts {
   stores: StoreSet;
   policy: Policy;
   protections: PropertyProtections;
+  definitions: PropertyDefinitions;
   uploader: ImageUploader;
   externalSources: ExternalSources;
   copier: ImageCopier;

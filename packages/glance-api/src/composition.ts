@@ -18,6 +18,7 @@ import { cacheTasks, createCache, isCachingFlavor } from './cache/create-cache';
 import { evictingDeleted } from './cache/evict-deleted';
 import type { ApiConfig } from './config';
 import { ExternalSources } from './images/external-sources';
+import { PropertyDefinitions } from './images/property-definitions';
 import { createImports } from './imports/create-imports';
 import { ImageCopier } from './images/image-copier';
 import { LocationHasher } from './images/location-hasher';
@@ -169,6 +170,7 @@ export async function createApi(
     stores,
     policy,
     protections,
+    definitions: new PropertyDefinitions(registry, options.validate_image_properties),
     uploader,
     externalSources,
     copier,

@@ -44,6 +44,10 @@ export const API_OPTIONS = {
     }),
     enable_v1_api: booleanOption({ help: 'Serve API v1.', default: true }),
     enable_v2_api: booleanOption({ help: 'Serve API v2.', default: true }),
+    validate_image_properties: booleanOption({
+      help: 'Refuse custom properties that do not match the metadata definitions of images (associations with OS::Glance::Image) that the caller sees. What nobody defines may be anything. Asks the registry once more whenever properties are set.',
+      default: false,
+    }),
     show_image_direct_url: booleanOption({
       help: 'Show in API v2, as direct_url, where the data of an image is stored. It may tell what lets others read the data.',
       default: false,

@@ -21,6 +21,7 @@ import { deleteImage } from '../images/delete-image';
 import type { ExternalSources } from '../images/external-sources';
 import type { ImageCopier } from '../images/image-copier';
 import type { ImageUploader } from '../images/upload-image';
+import type { PropertyDefinitions } from '../images/property-definitions';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import type { PolicyTarget } from '../policy/check';
 import { newImageTarget } from '../policy/image-target';
@@ -47,6 +48,7 @@ export interface ImagesControllerOptions {
   externalSources: ExternalSources;
   policy: Policy;
   properties: PropertyAccess;
+  definitions: PropertyDefinitions;
   logger: Logger;
   formats: FormatRules;
   baseUrl: BaseUrlOptions;
@@ -81,6 +83,7 @@ export class ImagesController {
     const external = this.externalUri(source);
     const store = this.storeFor(meta);
     const context = contextOf(req);
+    await this.options.definitions.check(meta.properties, context);
 
     const image = {
       ...imageFields(meta),
@@ -171,6 +174,9 @@ export class ImagesController {
       countProperties(meta, stored, purge),
       this.options.propertyQuota,
     );
+    const known = new Map(stored.properties);
+    const changed = meta.properties.filter(([name, value]) => known.get(name) !== value);
+    await this.options.definitions.check(changed, context);
     if (source.kind === 'none') {
       const updated = await registry.updateImage(stored.id, request, context);
       this.answerImage(res, properties.readable(updated, identity));

@@ -44,6 +44,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
   const creation = new ImageCreation({
     policy,
     properties,
+    definitions: parts.definitions,
     limits,
     propertyQuota,
     tagQuota,

@@ -1,5 +1,7 @@
 import { DomainError, checkCountQuota, type CreateImageRequest } from '@glance/common';
+import type { CallContext } from '@glance/registry-client';
 import type { Caller } from '../auth/caller';
+import type { PropertyDefinitions } from '../images/property-definitions';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
 import { newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
@@ -9,6 +11,7 @@ import { checkReadOnlyFields, visibilityAction, type NewImageBody } from './new-
 export interface ImageCreationOptions {
   policy: Policy;
   properties: PropertyAccess;
+  definitions: PropertyDefinitions;
   limits: LimitSource;
   /** Null for no limit. */
   propertyQuota: number | null;
@@ -24,7 +27,11 @@ export class ImageCreation {
    * @returns what the registry is to be asked for
    * @throws DomainError `forbidden`, `quota_exceeded`, `invalid_request`
    */
-  async admit(body: NewImageBody, caller: Caller): Promise<CreateImageRequest> {
+  async admit(
+    body: NewImageBody,
+    caller: Caller,
+    context: CallContext,
+  ): Promise<CreateImageRequest> {
     const { policy, properties, tagQuota, propertyQuota } = this.options;
     const { image } = body;
     checkOwner(image.owner, caller);
@@ -39,6 +46,7 @@ export class ImageCreation {
     checkCountQuota('image tags', image.tags.length, tagQuota);
     checkReadOnlyFields(body);
     checkCountQuota('image properties', image.properties.length, propertyQuota);
+    await this.options.definitions.check(image.properties, context);
     const owner = image.owner === undefined ? caller.projectId : image.owner;
     const limits = await imageLimits(this.options.limits, owner);
     return { image: { ...image, tags: [...new Set(image.tags)] }, ...limits };

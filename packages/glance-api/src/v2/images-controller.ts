@@ -7,6 +7,7 @@ import { identityOf } from '../auth/authenticate';
 import type { Caller } from '../auth/caller';
 import { requireWriter } from '../auth/require-writer';
 import { deleteImage } from '../images/delete-image';
+import type { PropertyDefinitions } from '../images/property-definitions';
 import { removeTakenLocations } from '../images/remove-locations';
 import { enforceOnImage } from '../policy/image-access';
 import { imageLimits, type LimitSource } from '../limits/project-limits';
@@ -33,6 +34,7 @@ export interface ImagesControllerOptions {
   stores: StoreSet;
   policy: Policy;
   properties: PropertyAccess;
+  definitions: PropertyDefinitions;
   schemas: ImageSchemas;
   logger: Logger;
   baseUrl: BaseUrlOptions;
@@ -59,7 +61,7 @@ export class ImagesController {
     const caller = requireWriter(req);
     const { image } = body;
     if (image.id !== undefined) noteImage(image.id);
-    const request = await this.options.creation.admit(body, caller);
+    const request = await this.options.creation.admit(body, caller, contextOf(req));
     const created = await registry.createImage(request, contextOf(req)).catch((error: unknown) => {
       if (error instanceof DomainError && error.code === 'image_exists') {
         const text = `Image ID ${image.id ?? ''} already exists!`;
@@ -149,6 +151,7 @@ export class ImagesController {
     this.checkLocationChanges(patch, caller, image);
     const context = { caller, dialect, schemas, properties, tagQuota, propertyQuota };
     const changes = planPatch(image, patch, context);
+    await this.options.definitions.check(changes.properties?.set ?? [], contextOf(req));
     const addsData = patch.some(({ op, name }) => name === 'locations' && op !== 'remove');
     const request = {
       ...changes,

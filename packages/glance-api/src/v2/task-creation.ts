@@ -141,7 +141,8 @@ export class TaskCreation {
     begun: BeginImport,
   ): Promise<string> {
     const { registry, schemas, creation, signatures, importer } = this.options;
-    const request = await creation.admit(parseNewImage(properties, schemas), caller);
+    const body = parseNewImage(properties, schemas);
+    const request = await creation.admit(body, caller, contextOf(req));
     const image = { ...request.image, id: request.image.id ?? randomUUID() };
     noteImage(image.id);
     checkHasFormats(image);
