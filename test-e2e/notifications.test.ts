@@ -71,6 +71,23 @@ describeWithRabbitmq()(`notifications to RabbitMQ, on ${DATABASE}`, () => {
   const about = (id: string): Notification[] =>
     told.filter(({ payload }) => payload.id === id || payload.image_id === id);
 
+  it('tell of a download when it has ended, and to whom it went', async () => {
+    const id = randomUUID();
+    expect(await createV2(deployment.apiUrl, id)).toBe(201);
+    expect(await putFileV2(deployment.apiUrl, id, Buffer.from('data'))).toBe(204);
+    const sent = () => about(id).filter(({ event_type }) => event_type === 'image.send');
+    await eventually(async () => {
+      // Until the api knows that somebody listens it reports nothing.
+      expect(await ask('GET', `${id}/file`)).toBe(200);
+      await listen();
+      expect(sent()[0]).toMatchObject({
+        priority: 'INFO',
+        payload: { image_id: id, bytes_sent: 4, destination_ip: '127.0.0.1' },
+      });
+    });
+    expect(await ask('DELETE', id)).toBe(204);
+  });
+
   it('tell of each step once and in order, from the image to its deletion', async () => {
     const id = randomUUID();
     expect(await createV2(deployment.apiUrl, id)).toBe(201);

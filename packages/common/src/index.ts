@@ -1,3 +1,5 @@
+export * from './contract/download-schemas';
+export * from './contract/download-types';
 export * from './contract/headers';
 export * from './contract/list-schemas';
 export * from './contract/list-types';

@@ -16,6 +16,7 @@ import type { LimitSource } from './limits/project-limits';
 import type { Policy } from './policy/policy';
 import type { PropertyProtections } from './policy/property-protections';
 import type { TransferAdmission } from './transfer/transfer-admission';
+import type { DownloadReports } from './transfer/download-reports';
 
 /** What every version of the API is made of. */
 export interface ApiParts {
@@ -37,6 +38,7 @@ export interface ApiParts {
   node: string;
   /** Where downloads get their data. */
   imageData: ImageDataSource;
+  downloads: DownloadReports;
   /** Undefined where there is none. */
   cache: ImageCache | undefined;
   /** Whether image data may be sent or taken now. */

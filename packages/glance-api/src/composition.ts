@@ -35,6 +35,7 @@ import { storeSettings } from './store-config/store-settings';
 import { createSignatures } from './signatures/signature-options';
 import { createSweepers, sweeperTasks } from './sweepers';
 import { HashPool } from './transfer/hash-pool';
+import { DownloadReports } from './transfer/download-reports';
 import { TransferAdmission } from './transfer/transfer-admission';
 import { createV1 } from './v1/create-v1';
 import { createV2 } from './v2/create-v2';
@@ -50,6 +51,8 @@ export interface ApiOverrides {
 
 const READINESS_TIMEOUT_MS = 3000;
 const START_TIMEOUT_MS = 1000;
+/** So long after its end somebody is told of a download, at the latest. */
+const REPORT_INTERVAL_MS = 1000;
 
 /**
  * Builds glance-api from its configuration. A registry that is not there yet does not stop the
@@ -164,6 +167,7 @@ export async function createApi(
     maxTransfers: transfer.max_transfers,
     maxTransfersPerProject: transfer.max_transfers_per_project,
   });
+  const downloads = new DownloadReports(registry, logger.child('downloads'));
   const parts: ApiParts = {
     config,
     registry,
@@ -179,6 +183,7 @@ export async function createApi(
     readCatalog: authentication.readCatalog,
     signatures: createSignatures(config, authentication.readCatalog),
     node,
+    downloads,
     imageData: cache && isCachingFlavor(config.paste_deploy.flavor) ? cache.data : STORED_DATA,
     cache,
     transfers,
@@ -247,6 +252,13 @@ export async function createApi(
     logger: logger.child('sweep'),
   });
   const background = [
+    new RepeatedTask({
+      id: 'downloads',
+      name: 'The report of downloads',
+      intervalMs: REPORT_INTERVAL_MS,
+      logger,
+      work: () => downloads.flush(),
+    }),
     ...sweeperTasks(config, sweepers, logger),
     ...(cache ? cacheTasks(cache, config, logger.child('cache')) : []),
     new RepeatedTask({
@@ -298,6 +310,7 @@ export async function createApi(
       // A task of the cache that is under way ends with it.
       const caching = cache?.close();
       await Promise.all(background.map((task) => task.close()));
+      await downloads.close();
       await caching;
       await Promise.all([copier.close(), hasher.close(), importer.close()]);
       await Promise.all([staging.close(), exports?.close()]);

@@ -1,5 +1,7 @@
 import type { BlobService } from './blobs/blob-service';
 import { blobsRouter } from './blobs/blobs-controller';
+import type { DownloadService } from './downloads/download-service';
+import { downloadsRouter } from './downloads/downloads-controller';
 import { copiesRouter, copySourcesRouter } from './copies/copies-controller';
 import type { CopyService } from './copies/copy-service';
 import { CONTRACT_VERSION, type ContractInfo, type WireError } from '@glance/common';
@@ -64,6 +66,7 @@ export interface AppOptions {
   members: MemberService;
   copies: CopyService;
   blobs: BlobService;
+  downloads: DownloadService;
   sweeps: SweepService;
   removals: RemovalService;
   imports: ImportService;
@@ -117,6 +120,7 @@ export function createApp(options: AppOptions): Express {
   mount('/v1/deletions', waitingDeletionsRouter(options.deletions));
   mount('/v1/removals', removalsRouter(options.removals));
   mount('/v1/copies', copiesRouter(options.copies));
+  mount('/v1/downloads', downloadsRouter(options.downloads));
   mount('/v1/blobs', blobsRouter(options.blobs));
   mount('/v1/sweeps', sweepsRouter(options.sweeps));
   mount('/v1/quota-usage', usageRouter(options.usage));

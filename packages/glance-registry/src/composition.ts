@@ -1,4 +1,5 @@
 import { BlobService } from './blobs/blob-service';
+import { DownloadService } from './downloads/download-service';
 import { CopyService } from './copies/copy-service';
 import { describeError } from '@glance/common';
 import {
@@ -203,6 +204,7 @@ export async function createRegistry(
     members: new MemberService(transactions),
     copies: new CopyService(transactions),
     blobs: new BlobService(transactions),
+    downloads: new DownloadService(transactions, settings.events?.announcing),
     sweeps: new SweepService(transactions),
     removals: new RemovalService(transactions),
     imports: new ImportService(transactions),

@@ -421,3 +421,8 @@ export const decodeSweepClaim = decoder<{ claimed: boolean }>(
   'claim of a sweep',
   matches<{ claimed: boolean }>({ claimed: isFlag }),
 );
+
+export const decodeDownloadsReport = decoder<{ wanted: boolean }>(
+  'report of downloads',
+  matches<{ wanted: boolean }>({ wanted: isFlag }),
+);

@@ -31,6 +31,7 @@ import {
   type PutMember,
   type RecordHashes,
   type ReplaceMembers,
+  type ReportDownloads,
   type SetImageStatus,
   type SetMemberStatus,
   type SharedImage,
@@ -64,6 +65,7 @@ import {
   decodeRemovalEnd,
   decodeRemovals,
   decodeSharedImages,
+  decodeDownloadsReport,
   decodeSweepClaim,
   decodeTask,
   decodeTasks,
@@ -720,6 +722,21 @@ export class HttpRegistry implements Registry {
       context,
     );
     return unowned;
+  }
+
+  async reportDownloads(request: ReportDownloads, context: CallContext): Promise<boolean> {
+    const { wanted } = await this.transport.send(
+      {
+        operation: 'reportDownloads',
+        kind: 'write',
+        method: 'POST',
+        path: '/v1/downloads',
+        body: request,
+        decode: decodeDownloadsReport,
+      },
+      context,
+    );
+    return wanted;
   }
 
   async claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean> {

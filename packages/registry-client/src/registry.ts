@@ -30,6 +30,7 @@ import type {
   PutMember,
   RecordHashes,
   ReplaceMembers,
+  ReportDownloads,
   SetImageStatus,
   SetMemberStatus,
   SharedImage,
@@ -386,6 +387,13 @@ export interface Registry {
    * @throws as judgeBlobs.
    */
   claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean>;
+
+  /**
+   * Passes on that downloads have ended.
+   * @returns whether anybody is told; if not, further reports are not worth their calls.
+   * @throws as judgeBlobs.
+   */
+  reportDownloads(request: ReportDownloads, context: CallContext): Promise<boolean>;
 
   /**
    * What the images of the caller's project take of its limits. Data counts until it is gone, also

@@ -6,7 +6,7 @@ import type { ImageStatus } from '../image-status';
 import type { ProjectLimits } from '../project-limits';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 11 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 12 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };

@@ -7,6 +7,8 @@ export interface SendOptions {
   /** Milliseconds without progress after which the client is given up. */
   idleMs: number;
   signal: AbortSignal;
+  /** Told when it is over, however it ends, how many bytes have left this process. */
+  onEnd?: (bytesSent: number) => void;
 }
 
 /**
@@ -22,11 +24,13 @@ export async function sendBody(
 ): Promise<void> {
   const progress = new WriteProgress(res, options);
   let sent = 0;
+  let left = 0;
   try {
     for await (const chunk of chunks) {
       sent += chunk.length;
       if (sent > options.sizeBytes) break;
       await progress.write(chunk);
+      left = sent;
     }
     if (sent !== options.sizeBytes) {
       throw new DomainError(
@@ -37,6 +41,7 @@ export async function sendBody(
     res.end();
   } finally {
     progress.release();
+    options.onEnd?.(left);
   }
 }
 

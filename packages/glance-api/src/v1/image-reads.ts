@@ -13,6 +13,7 @@ import { imageTarget, newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
 import type { PropertyAccess } from '../policy/property-access';
 import { attachment } from '../transfer/attachment';
+import type { DownloadReports } from '../transfer/download-reports';
 import { sendBody } from '../transfer/send-body';
 import type { TransferAdmission } from '../transfer/transfer-admission';
 import { findImage } from './find-image';
@@ -24,6 +25,7 @@ export interface ImageReadsOptions {
   registry: Registry;
   stores: StoreSet;
   imageData: ImageDataSource;
+  downloads: DownloadReports;
   transfers: TransferAdmission;
   policy: Policy;
   properties: PropertyAccess;
@@ -63,7 +65,7 @@ export class ImageReads {
 
   download = async (req: Request, res: Response): Promise<void> => {
     const { registry, policy, properties, stores, imageData, transfers } = this.options;
-    const { logger, sendIdleMs, shutdown } = this.options;
+    const { downloads, logger, sendIdleMs, shutdown } = this.options;
     const identity = identityOf(req);
     const image = await findImage(registry, req, (found) => {
       const target = readTarget(found, identity);
@@ -87,6 +89,7 @@ export class ImageReads {
         sizeBytes: data.sizeBytes,
         idleMs: sendIdleMs,
         signal: shutdown,
+        onEnd: downloads.begin(req, image, data.sizeBytes),
       });
     });
   };

@@ -20,6 +20,7 @@ import { enforceOnImage } from '../policy/image-access';
 import type { Policy } from '../policy/policy';
 import type { ImageSignatures } from '../signatures/image-signatures';
 import { attachment } from '../transfer/attachment';
+import type { DownloadReports } from '../transfer/download-reports';
 import { FORM_DATA } from '../transfer/form-body';
 import { OCTET_STREAM, mediaType } from '../transfer/media-type';
 import { sendBody } from '../transfer/send-body';
@@ -36,6 +37,7 @@ export interface DataControllerOptions {
   registry: Registry;
   stores: StoreSet;
   imageData: ImageDataSource;
+  downloads: DownloadReports;
   uploader: ImageUploader;
   transfers: TransferAdmission;
   policy: Policy;
@@ -131,7 +133,7 @@ export class DataController {
     range: ByteRange | undefined,
     preferred: readonly string[],
   ): Promise<void> {
-    const { stores, imageData, logger, sendIdleMs, shutdown } = this.options;
+    const { stores, imageData, downloads, logger, sendIdleMs, shutdown } = this.options;
     const caller = storeCallerOf(req);
     const options = { stores, logger, caller, range, preferredStores: preferred };
     const data = await imageData.open(image, options).catch((error: unknown) => {
@@ -157,6 +159,7 @@ export class DataController {
       sizeBytes: data.sizeBytes,
       idleMs: sendIdleMs,
       signal: shutdown,
+      onEnd: downloads.begin(req, image, data.sizeBytes),
     });
   }
 }

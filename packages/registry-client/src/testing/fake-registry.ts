@@ -21,6 +21,7 @@ import {
   imageNotFound,
   invalidRequest,
   judgeBlobsSchema,
+  reportDownloadsSchema,
   listRemovalsSchema,
   putMemberSchema,
   recordHashesSchema,
@@ -67,6 +68,7 @@ import {
   type PutMember,
   type RecordHashes,
   type ReplaceMembers,
+  type ReportDownloads,
   type SetImageStatus,
   type SetMemberStatus,
   type SharedImage,
@@ -815,6 +817,14 @@ export class FakeRegistry implements Registry {
     const checked = checkAgainst(judgeBlobsSchema, request);
     checkIsService(context.identity);
     return this.blobs.judge(checked, this.images.values(), this.uploads.values(), this.nowMs());
+  }
+
+  /** Nobody is told of anything. */
+  async reportDownloads(request: ReportDownloads, context: CallContext): Promise<boolean> {
+    await this.enter(context);
+    checkAgainst(reportDownloadsSchema, request);
+    checkIsService(context.identity);
+    return false;
   }
 
   async claimSweep(request: ClaimSweep, context: CallContext): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { abandonCases } from './contract/abandon-cases';
+import { downloadCases } from './contract/download-cases';
 import { blobCases } from './contract/blob-cases';
 import { changeRightsCases } from './contract/change-rights-cases';
 import { checkCases } from './contract/check-cases';
@@ -73,6 +74,7 @@ export function describeRegistryContract(name: string, harness: RegistryContract
     describe('sharing', () => memberCases(newWorld));
     describe('members of shared images', () => sharedImageCases(newWorld));
     describe('metadata definitions', () => metadefCases(newWorld));
+    describe('reports of downloads', () => downloadCases(newWorld));
     describe('blobs of a store', () => blobCases(newWorld));
     describe('deleting', () => deletionCases(newWorld));
     describe('finishing and restoring', () => restoreCases(newWorld));

@@ -27,6 +27,7 @@ type OtherCall =
   | 'listRemovals'
   | 'listSharedImages'
   | 'judgeBlobs'
+  | 'reportDownloads'
   | 'claimSweep'
   | 'getUsage';
 
