@@ -40,6 +40,8 @@ describeWithClients();
 describeWithKeystone()('with a real Keystone', () => {
   let keystone: Keystone;
   let deployment: Deployment;
+  /** Of another region. */
+  let far: Deployment;
   let data: Buffer;
   let file: string;
 
@@ -55,12 +57,22 @@ describeWithKeystone()('with a real Keystone', () => {
     }
     await keystone.addUser(SYSTEM, 'admin');
     await keystone.addUser(NOVA, 'service');
+    far = await Deployment.start({
+      database: 'sqlite',
+      flavor: 'keystone',
+      api: { keystone_authtoken: keystone.authtoken },
+    });
     deployment = await Deployment.start({
       database: 'mysql',
       flavor: 'keystone',
-      api: { keystone_authtoken: [...keystone.authtoken, 'token_cache_time = 1'] },
+      api: {
+        DEFAULT: ['enabled_import_methods = [glance-download]'],
+        import_filtering_opts: [`allowed_ports = 80, ${new URL(far.apiUrl).port}`],
+        keystone_authtoken: [...keystone.authtoken, 'token_cache_time = 1'],
+      },
     });
     await keystone.setImageEndpoint(deployment.apiUrl);
+    await keystone.setImageEndpoint(far.apiUrl, 'Far');
     data = randomBytes(100_000);
     file = path.join(deployment.directory, 'disk.raw');
     await writeFile(file, data);
@@ -68,6 +80,7 @@ describeWithKeystone()('with a real Keystone', () => {
 
   afterAll(async () => {
     await deployment.stop();
+    await far.stop();
     await keystone.stop();
   });
 
@@ -109,6 +122,55 @@ describeWithKeystone()('with a real Keystone', () => {
     const answer = await send(await keystone.token(user), `/v2/images/${id}/file`);
     expect(answer.status).toBe(403);
   }
+
+  it('images of another region come with the token of who asks, and to nobody else', async () => {
+    const ask = async (login: Login, url: string, method: string, body?: unknown) =>
+      await fetch(url, {
+        method,
+        headers: {
+          'x-auth-token': await keystone.token(login),
+          'content-type': Buffer.isBuffer(body) ? 'application/octet-stream' : 'application/json',
+        },
+        ...(body === undefined
+          ? {}
+          : { body: Buffer.isBuffer(body) ? new Uint8Array(body) : JSON.stringify(body) }),
+      });
+    const made = async (login: Login, { apiUrl }: Deployment): Promise<string> => {
+      const image = { name: 'of a region', disk_format: 'raw', container_format: 'bare' };
+      const answer = await ask(login, `${apiUrl}/v2/images`, 'POST', image);
+      return ((await answer.json()) as { id: string }).id;
+    };
+    const original = await made(RED.member, far);
+    const file = `${far.apiUrl}/v2/images/${original}/file`;
+    expect((await ask(RED.member, file, 'PUT', data)).status).toBe(204);
+    const method = {
+      name: 'glance-download',
+      glance_image_id: original,
+      glance_region: 'Far',
+      glance_service_interface: 'public',
+    };
+    const outcome = async (login: Login): Promise<{ url: string; status: string }> => {
+      const url = `${deployment.apiUrl}/v2/images/${await made(login, deployment)}`;
+      expect((await ask(login, `${url}/import`, 'POST', { method })).status).toBe(202);
+      let status = '';
+      await eventually(async () => {
+        const answer = await ask(login, `${url}/tasks`, 'GET');
+        ({ status } = ((await answer.json()) as { tasks: { status: string }[] }).tasks[0]!);
+        expect(['success', 'failure']).toContain(status);
+      });
+      return { url, status };
+    };
+    const { url, status } = await outcome(RED.member);
+    expect(status).toBe('success');
+    const copy = await ask(RED.member, `${url}/file`, 'GET');
+    expect(Buffer.from(await copy.arrayBuffer()).equals(data)).toBe(true);
+    const stranger = await outcome(BLUE.member);
+    expect(stranger.status).toBe('failure');
+    expect((await ask(BLUE.member, stranger.url, 'DELETE')).status).toBe(204);
+    for (const each of [url, `${far.apiUrl}/v2/images/${original}`]) {
+      expect((await ask(RED.member, each, 'DELETE')).status).toBe(204);
+    }
+  });
 
   it('members do with images of their project what they like, but publish', async () => {
     const { id, owner } = await create(RED.member, 'of a member', '--private');
