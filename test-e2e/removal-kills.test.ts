@@ -70,8 +70,12 @@ describe(`processes that are killed over locations on ${DATABASE}`, () => {
 
   async function expectDownload(id: string): Promise<void> {
     for (const url of deployment.apiUrls) {
-      const answer = await fetch(`${url}/v2/images/${id}/file`);
-      expect(Buffer.from(await answer.arrayBuffer()).equals(data)).toBe(true);
+      // An api whose registries were away leaves them alone for a moment.
+      await eventually(async () => {
+        const answer = await fetch(`${url}/v2/images/${id}/file`);
+        const body = Buffer.from(await answer.arrayBuffer());
+        expect([answer.status, body.equals(data)]).toEqual([200, true]);
+      });
     }
   }
 
