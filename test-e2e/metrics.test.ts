@@ -37,12 +37,17 @@ describe.each(DATABASES)('/metrics on %s', (database) => {
       },
     });
     const { apiUrl } = deployment;
-    const created = await fetch(`${apiUrl}/v2/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'watched "1"', disk_format: 'raw', container_format: 'bare' }),
-    });
-    imageId = ((await created.json()) as { id: string }).id;
+    // One worker that is ready answers for both until the other one is.
+    await eventually(async () => {
+      const created = await fetch(`${apiUrl}/v2/images`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'watched "1"', disk_format: 'raw', container_format: 'bare' }),
+      });
+      const text = await created.text();
+      expect([created.status, text]).toEqual([201, text]);
+      imageId = (JSON.parse(text) as { id: string }).id;
+    }, 30_000);
     const uploaded = await fetch(`${apiUrl}/v2/images/${imageId}/file`, {
       method: 'PUT',
       headers: {
