@@ -33,8 +33,7 @@ const soughtName = Joi.string().allow('').required();
 
 /** Whether there can be something of that name; without a query there is none of any other. */
 export function isMetadefName(name: string): boolean {
-  // eslint-disable-next-line no-control-regex -- NUL is what is looked for
-  return name !== '' && name.length <= METADEF_NAME_LENGTH && !/\u0000/.test(name);
+  return name !== '' && name.length <= METADEF_NAME_LENGTH && !name.includes('\0');
 }
 
 /** Text whose characters upstream does not check: the database does (metadefs sheet §4). */
@@ -42,8 +41,11 @@ const uncheckedText = (length: number): Joi.StringSchema =>
   Joi.string()
     .allow('')
     .max(length)
-    // eslint-disable-next-line no-control-regex -- NUL is what is looked for
-    .pattern(/^[^\u0000]*$/, 'text without NUL characters');
+    .custom((value: string, helpers) =>
+      value.includes('\0')
+        ? helpers.message({ custom: '{{#label}} must not contain NUL characters' })
+        : value,
+    );
 
 const givenName = (base: Joi.StringSchema): Joi.StringSchema =>
   base

@@ -15,8 +15,7 @@ export function text(maxLength: number): Joi.StringSchema {
           custom: "{{#label}} can't contain 4 byte unicode characters.",
         });
       }
-      // eslint-disable-next-line no-control-regex -- NUL is what is looked for
-      return /\u0000/.test(value)
+      return value.includes('\0')
         ? helpers.message({ custom: '{{#label}} must not contain NUL characters' })
         : value;
     });

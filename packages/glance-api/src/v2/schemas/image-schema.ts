@@ -138,10 +138,15 @@ export function imageSchema(formats: ImageFormats, declared: DeclaredProperties)
 
 /** `/v2/schemas/images` */
 export function imagesSchema(image: JsonSchema): JsonSchema {
+  return collectionSchema('images', { type: 'array', items: image });
+}
+
+/** A page of a list, and the way to the others. */
+export function collectionSchema(name: string, entries: JsonSchema): JsonSchema {
   return {
-    name: 'images',
+    name,
     properties: {
-      images: { type: 'array', items: image },
+      [name]: entries,
       first: { type: 'string' },
       next: { type: 'string' },
       schema: { type: 'string' },

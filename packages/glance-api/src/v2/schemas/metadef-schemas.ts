@@ -1,4 +1,4 @@
-import type { JsonSchema } from './image-schema';
+import { collectionSchema, type JsonSchema } from './image-schema';
 
 /** Schemas of metadata definitions (metadefs sheet §7), as draft 4 writes them. */
 
@@ -168,18 +168,7 @@ export const ASSOCIATION_SCHEMA = schemaOf(
 function collection(name: string, item: JsonSchema, items?: JsonSchema): JsonSchema {
   const { definitions, ...each } = item;
   return {
-    name,
-    properties: {
-      [name]: items ?? { type: 'array', items: each },
-      first: { type: 'string' },
-      next: { type: 'string' },
-      schema: { type: 'string' },
-    },
-    links: [
-      { rel: 'first', href: '{first}' },
-      { rel: 'next', href: '{next}' },
-      { rel: 'describedby', href: '{schema}' },
-    ],
+    ...collectionSchema(name, items ?? { type: 'array', items: each }),
     ...(definitions === undefined ? {} : { definitions }),
   };
 }

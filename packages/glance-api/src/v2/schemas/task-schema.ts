@@ -1,5 +1,5 @@
 import { TASK_STATUSES, TASK_TYPES } from '@glance/common';
-import { UUID_PATTERN, type JsonSchema } from './image-schema';
+import { UUID_PATTERN, collectionSchema, type JsonSchema } from './image-schema';
 
 /** `/v2/schemas/task` (tasks sheet §1) */
 export const TASK_SCHEMA: JsonSchema = {
@@ -28,17 +28,4 @@ export const TASK_SCHEMA: JsonSchema = {
 };
 
 /** `/v2/schemas/tasks` */
-export const TASKS_SCHEMA: JsonSchema = {
-  name: 'tasks',
-  properties: {
-    tasks: { type: 'array', items: TASK_SCHEMA },
-    first: { type: 'string' },
-    next: { type: 'string' },
-    schema: { type: 'string' },
-  },
-  links: [
-    { rel: 'first', href: '{first}' },
-    { rel: 'next', href: '{next}' },
-    { rel: 'describedby', href: '{schema}' },
-  ],
-};
+export const TASKS_SCHEMA = collectionSchema('tasks', { type: 'array', items: TASK_SCHEMA });
