@@ -140,9 +140,14 @@ export class Deployment {
     return await this.operate('glance-manage', ['store', ...args]);
   }
 
-  /** A program for operators with the configuration of the first api, or of the first registry. */
+  /** What a container's health check would run. */
+  async healthcheck(service: 'api' | 'registry'): Promise<ProgramRun> {
+    return await this.operate(`glance-${service}`, ['healthcheck'], { service });
+  }
+
+  /** A program that ends, with the configuration of the first api, or of the first registry. */
   async operate(
-    program: 'glance-manage' | 'glance-scrubber',
+    program: keyof typeof PROGRAMS,
     args: readonly string[],
     { failPoints, service = 'api' }: { failPoints?: string; service?: 'api' | 'registry' } = {},
   ): Promise<ProgramRun> {

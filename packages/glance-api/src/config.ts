@@ -71,7 +71,10 @@ export const API_OPTIONS = {
     }),
     ...IMPORT_DEFAULTS,
     ...CACHE_OPTIONS,
-    registry_host: textOption({ help: 'Host of glance-registry.', default: '127.0.0.1' }),
+    registry_host: listOption({
+      help: 'Hosts of glance-registry. With several, each process begins with any of them, stays with the one that answered last, and asks the next when one fails.',
+      default: ['127.0.0.1'],
+    }),
     registry_port: integerOption({
       help: 'Port of glance-registry.',
       default: 9191,

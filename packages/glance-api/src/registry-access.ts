@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { HttpRegistry, type RegistryCredentials } from '@glance/registry-client';
 import {
   currentTraceparent,
@@ -15,9 +16,8 @@ export function createRegistryClient(
   environment: Pick<ProgramEnvironment, 'logger' | 'release' | 'serviceKeys'>,
 ): HttpRegistry {
   const { DEFAULT: options } = config;
-  const protocol = options.registry_client_protocol;
   return new HttpRegistry({
-    baseUrls: [`${protocol}://${bracketed(options.registry_host)}:${options.registry_port}`],
+    baseUrls: registryUrls(options),
     release: environment.release,
     ...readCredentials(config, environment.serviceKeys),
     traceparent: currentTraceparent,
@@ -70,6 +70,16 @@ function readCredentials(
           )),
     },
   };
+}
+
+/** Each process begins with another one, so that several share the work. */
+function registryUrls(options: ApiConfig['DEFAULT']): string[] {
+  const { registry_client_protocol: protocol, registry_host: hosts, registry_port: port } = options;
+  if (hosts.length === 0) throw new Error('registry_host names no host');
+  const first = randomInt(hosts.length);
+  return [...hosts.slice(first), ...hosts.slice(0, first)].map(
+    (host) => `${protocol}://${bracketed(host)}:${port}`,
+  );
 }
 
 function bracketed(host: string): string {

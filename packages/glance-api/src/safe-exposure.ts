@@ -50,10 +50,10 @@ export function apiWarnings({
     );
   }
   const hasKey = service_auth.key.length > 0 || service_auth.key_file !== undefined;
-  const isClear = options.registry_client_protocol === 'http' && !isLoopback(options.registry_host);
-  if (hasKey && isClear) {
+  const afar = options.registry_host.filter((host) => !isLoopback(host));
+  if (hasKey && options.registry_client_protocol === 'http' && afar.length > 0) {
     warnings.push(
-      `registry_host = ${options.registry_host} without TLS: THE SERVICE KEY TRAVELS IN CLEAR TEXT. Set registry_client_protocol = https, or let both services talk over a network of their own`,
+      `registry_host = ${afar.join(', ')} without TLS: THE SERVICE KEY TRAVELS IN CLEAR TEXT. Set registry_client_protocol = https, or let both services talk over a network of their own`,
     );
   }
   return warnings;

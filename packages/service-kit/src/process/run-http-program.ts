@@ -15,6 +15,7 @@ import { WorkerMetrics, answerSupervisor, readMetrics } from '../metrics/worker-
 import { ServiceKeys, readServiceKeys } from '../service-keys';
 import { logFile, type ServiceOptionTable } from '../service-options';
 import { readTlsFiles } from '../tls-files';
+import { checkHealth, type ListenOptions } from './check-health';
 import { logNodeWarnings } from './log-node-warnings';
 import { reloadAll, type ReloadStep } from './reload';
 import { exitOnStartError, runService } from './run-service';
@@ -72,6 +73,11 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   const { config } = loaded;
   // What this function reads is in every table: the compiler cannot see it through T.
   const { DEFAULT: options, metrics: watching } = config as unknown as ConfigOf<ServiceOptionTable>;
+  const [command] = loaded.positionals;
+  if (command !== undefined) {
+    void runCommand(program.name, command, options);
+    return;
+  }
   // Upstream's umask: neither data nor logs are for everybody on the host.
   process.umask(0o027);
   const logger = createLogger({
@@ -186,6 +192,17 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
       };
     },
   });
+}
+
+/** What a service's program does beside serving: `glance-api healthcheck`. */
+async function runCommand(program: string, command: string, options: ListenOptions): Promise<void> {
+  if (command !== 'healthcheck') {
+    exitOnStartError(program, new Error(`${command}: no such command; there is: healthcheck`));
+  }
+  const trouble = await checkHealth(options);
+  if (trouble === undefined) return;
+  process.stderr.write(`${program}: ${trouble}\n`);
+  process.exitCode = 1;
 }
 
 export function directoriesOf(files: readonly string[]): string[] {
