@@ -80,10 +80,25 @@ describe('healthcheck, the command of both services', () => {
     const deployment = await Deployment.start({ database: 'sqlite' });
     try {
       for (const service of ['api', 'registry'] as const) {
-        expect(await deployment.healthcheck(service)).toEqual({ code: 0, out: '', err: '' });
+        for (const route of ['livez', 'readyz']) {
+          const well = { code: 0, out: '', err: '' };
+          expect(await deployment.healthcheck(service, route)).toEqual(well);
+        }
       }
+      const unknown = await deployment.healthcheck('api', 'helathz');
+      expect(unknown.code).toBe(2);
+      expect(unknown.err).toContain(
+        'healthcheck helathz: no such command; there are: healthcheck livez, healthcheck readyz',
+      );
+      await stopService(deployment.registries[0]!);
+      await eventually(async () => {
+        expect((await deployment.healthcheck('api', 'readyz')).err).toContain(
+          '/readyz: status 503',
+        );
+      });
+      expect((await deployment.healthcheck('api', 'livez')).code).toBe(0);
       await stopService(deployment.apis[0]!);
-      const { code, err } = await deployment.healthcheck('api');
+      const { code, err } = await deployment.healthcheck('api', 'livez');
       expect(code).toBe(1);
       expect(err).toContain(`glance-api: ${deployment.apiUrl}/livez: `);
       expect(err).toContain('ECONNREFUSED');

@@ -141,8 +141,8 @@ export class Deployment {
   }
 
   /** What a container's health check would run. */
-  async healthcheck(service: 'api' | 'registry'): Promise<ProgramRun> {
-    return await this.operate(`glance-${service}`, ['healthcheck'], { service });
+  async healthcheck(service: 'api' | 'registry', route: string): Promise<ProgramRun> {
+    return await this.operate(`glance-${service}`, ['healthcheck', route], { service });
   }
 
   /** A program that ends, with the configuration of the first api, or of the first registry. */

@@ -13,13 +13,19 @@ export interface ListenOptions {
 
 const TIMEOUT_MS = 5000;
 
+/** What may be asked: whether the process serves, or whether what it depends on answers as well. */
+export const HEALTH_ROUTES = ['livez', 'readyz'] as const;
+
 /**
- * Asks the service that runs with this configuration on this host whether it lives: what a
- * container's health check calls, with no other program than the service itself.
- * @returns undefined when it does, otherwise why not.
+ * Asks the service that runs with this configuration on this host how it is: what a container's
+ * health check calls, with no other program than the service itself.
+ * @returns undefined when it is well, otherwise why not.
  */
-export function checkHealth(options: ListenOptions): Promise<string | undefined> {
-  const url = `${options.cert_file === undefined ? 'http' : 'https'}://${ownAddress(options.bind_host)}:${options.bind_port}/livez`;
+export function checkHealth(
+  options: ListenOptions,
+  route: (typeof HEALTH_ROUTES)[number],
+): Promise<string | undefined> {
+  const url = `${options.cert_file === undefined ? 'http' : 'https'}://${ownAddress(options.bind_host)}:${options.bind_port}/${route}`;
   return new Promise((resolve) => {
     const fail = (reason: string): void => resolve(`${url}: ${reason}`);
     const request = url.startsWith('https:')

@@ -15,7 +15,7 @@ import { WorkerMetrics, answerSupervisor, readMetrics } from '../metrics/worker-
 import { ServiceKeys, readServiceKeys } from '../service-keys';
 import { logFile, type ServiceOptionTable } from '../service-options';
 import { readTlsFiles } from '../tls-files';
-import { checkHealth, type ListenOptions } from './check-health';
+import { HEALTH_ROUTES, checkHealth, type ListenOptions } from './check-health';
 import { logNodeWarnings } from './log-node-warnings';
 import { reloadAll, type ReloadStep } from './reload';
 import { exitOnStartError, runService } from './run-service';
@@ -73,9 +73,8 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   const { config } = loaded;
   // What this function reads is in every table: the compiler cannot see it through T.
   const { DEFAULT: options, metrics: watching } = config as unknown as ConfigOf<ServiceOptionTable>;
-  const [command] = loaded.positionals;
-  if (command !== undefined) {
-    void runCommand(program.name, command, options);
+  if (loaded.positionals.length > 0) {
+    void runCommand(program.name, loaded.positionals, options);
     return;
   }
   // Upstream's umask: neither data nor logs are for everybody on the host.
@@ -194,12 +193,19 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   });
 }
 
-/** What a service's program does beside serving: `glance-api healthcheck`. */
-async function runCommand(program: string, command: string, options: ListenOptions): Promise<void> {
-  if (command !== 'healthcheck') {
-    exitOnStartError(program, new Error(`${command}: no such command; there is: healthcheck`));
+/** What a service's program does beside serving: `glance-api healthcheck`, `… healthcheck readyz`. */
+async function runCommand(
+  program: string,
+  [command, asked = 'livez', ...more]: readonly string[],
+  options: ListenOptions,
+): Promise<void> {
+  const route = HEALTH_ROUTES.find((each) => each === asked);
+  if (command !== 'healthcheck' || route === undefined || more.length > 0) {
+    const words = [command, ...(asked === 'livez' ? [] : [asked]), ...more].join(' ');
+    const known = HEALTH_ROUTES.map((each) => `healthcheck ${each}`).join(', ');
+    exitOnStartError(program, new Error(`${words}: no such command; there are: ${known}`));
   }
-  const trouble = await checkHealth(options);
+  const trouble = await checkHealth(options, route);
   if (trouble === undefined) return;
   process.stderr.write(`${program}: ${trouble}\n`);
   process.exitCode = 1;
