@@ -80,6 +80,8 @@ export class Barbican implements CertificateSource {
     accept: string,
   ): Promise<Buffer> {
     const { timeoutMs } = this.options;
+    const { origin, pathname } = new URL(url);
+    const because = (reason: string): Error => new Error(`GET ${origin}${pathname}: ${reason}`);
     try {
       const { status, data } = await axios.get<ArrayBuffer>(url, {
         headers: { accept, ...(token === undefined ? {} : { 'x-auth-token': token }) },
@@ -93,8 +95,9 @@ export class Barbican implements CertificateSource {
         validateStatus: () => true,
       });
       if (status === 200) return Buffer.from(data);
-      if (status < 500 && status !== 429) throw certificateMissing(id);
-      throw new Error(`status ${status}`);
+      const reason = `status ${status}`;
+      if (status < 500 && status !== 429) throw certificateMissing(id, because(reason));
+      throw new Error(reason);
     } catch (error) {
       if (error instanceof DomainError) throw error;
       // Without the original: an axios error holds the request, and with it the token.
@@ -102,7 +105,7 @@ export class Barbican implements CertificateSource {
       throw new DomainError(
         'identity_unavailable',
         'The key manager, which has the certificate of the signature, does not answer; try again.',
-        { cause: new Error(`GET ${new URL(url).origin}: ${reason}`) },
+        { cause: because(reason) },
       );
     }
   }
@@ -120,8 +123,8 @@ function contentType(secret: Buffer): string {
   return 'application/octet-stream';
 }
 
-function certificateMissing(id: string): DomainError {
-  return invalidRequest(
-    `The signature of the image cannot be verified: there is no certificate ${id}, or it may not be read`,
-  );
+/** @param cause what the caller is not told */
+function certificateMissing(id: string, cause?: Error): DomainError {
+  const text = `The signature of the image cannot be verified: there is no certificate ${id}, or it may not be read`;
+  return invalidRequest(text, { cause });
 }
