@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { withBarbican } from './support/barbican';
 import { describeWithClients, runClient } from './support/clients';
 import { Deployment, eventually } from './support/deployment';
 import { Keystone, describeWithKeystone, type Login } from './support/keystone';
+import { signedImageCases } from './support/signed-image-cases';
 
 jest.setTimeout(300_000);
 
@@ -432,6 +434,10 @@ describeWithKeystone()('with a real Keystone', () => {
         },
       });
     });
+  });
+
+  withBarbican(describe)('signed images with a real Barbican', () => {
+    signedImageCases(() => keystone, { signer: RED.member, stranger: BLUE.member });
   });
 
   it('while Keystone is down nobody is told that a token is wrong', async () => {

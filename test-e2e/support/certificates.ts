@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import type { KeyObject } from 'node:crypto';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -42,6 +43,28 @@ export class Certificates {
       ...['-CAkey', `${authority}.key`, '-copy_extensions', 'copy', '-days', '2'],
       ...['-out', `${name}.crt`],
     );
+  }
+
+  /** A certificate that its own key vouches for, in PEM and as `NAME.der`. */
+  async selfSigned(name: string, key: KeyObject): Promise<void> {
+    const pem = key.export({ type: 'pkcs8', format: 'pem' });
+    await writeFile(this.file(`${name}.key`), pem, { mode: 0o600 });
+    await this.openssl(
+      ...['req', '-x509', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-days', '2'],
+      ...['-out', `${name}.crt`],
+    );
+    await this.openssl('x509', '-in', `${name}.crt`, '-outform', 'DER', '-out', `${name}.der`);
+  }
+
+  /**
+   * Signs a file as users are told to.
+   * @param options of `openssl dgst`
+   * @returns base64
+   */
+  async signature(name: string, file: string, ...options: string[]): Promise<string> {
+    const signature = this.file('signature');
+    await this.openssl('dgst', ...options, '-sign', `${name}.key`, '-out', signature, file);
+    return (await readFile(signature)).toString('base64');
   }
 
   /** Puts the certificate and key of one name in the place of another's, as a renewal does. */

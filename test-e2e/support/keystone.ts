@@ -1,21 +1,21 @@
-import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { createMysqlDatabase, eventually, freePorts } from './deployment';
+import { createMysqlDatabase, freePorts } from './deployment';
 import { plantSecret } from './leak-gate';
+import { Uwsgi } from './uwsgi';
 
 const run = promisify(execFile);
 const APPLICATION = '/usr/bin/keystone-wsgi-public';
 
 /** `describe` where a Keystone and a database for it are; else skipped, aloud, an error in CI. */
 export function describeWithKeystone(): jest.Describe {
-  const hasUwsgi = spawnSync('uwsgi', ['--plugin', 'python3', '--help']).status === 0;
   const hasKeystone = spawnSync('keystone-manage', ['--version']).status === 0;
   // Its processes lock each other out of SQLite.
   const hasDatabase = (process.env['TEST_MYSQL_URL'] ?? '') !== '';
-  if (hasUwsgi && hasKeystone && hasDatabase) return describe;
+  if (Uwsgi.isInstalled() && hasKeystone && hasDatabase) return describe;
   const text =
     'NO KEYSTONE: its tests are SKIPPED (keystone, uwsgi-core, uwsgi-plugin-python3, python3-pymysql and TEST_MYSQL_URL)';
   if (process.env['CI'] !== undefined) throw new Error(text);
@@ -47,7 +47,7 @@ interface Endpoint {
 export class Keystone {
   /** Of every user. */
   private readonly password = plantSecret('a password of Keystone');
-  private readonly servers = new Map<number, ChildProcess>();
+  private readonly servers = new Map<number, Uwsgi>();
   private log = '';
   private adminToken = '';
   /** Ids by kind and name, of what was made. */
@@ -82,9 +82,14 @@ export class Keystone {
 
   /** Lines of [keystone_authtoken] for a service that asks this Keystone as the user glance. */
   get authtoken(): string[] {
+    return this.authtokenOf('glance');
+  }
+
+  /** @param service a user of the project service */
+  authtokenOf(service: string): string[] {
     return [
       `auth_url = ${this.url}`,
-      ...['auth_type = password', 'username = glance', `password = ${this.password}`],
+      ...['auth_type = password', `username = ${service}`, `password = ${this.password}`],
       ...['project_name = service', 'user_domain_name = Default', 'project_domain_name = Default'],
     ];
   }
@@ -119,6 +124,10 @@ export class Keystone {
 
   async projectId(name: string): Promise<string> {
     return await this.idOf('project', name, { domain_id: 'default' });
+  }
+
+  async userId(name: string): Promise<string> {
+    return await this.idOf('user', name);
   }
 
   /** Tells clients of a region where the image service is, or another. */
@@ -207,45 +216,20 @@ export class Keystone {
     const port = this.servers.size === 0 ? this.port : (await freePorts(1))[0]!;
     const config = path.join(this.directory, `token-${port}.conf`);
     await writeFile(config, `[token]\nexpiration = ${tokenSeconds}\n`);
-    const child = spawn(
-      'uwsgi',
-      [
-        ...['--plugin', 'python3', '--master', '--lazy-apps', '--enable-threads', '--need-app'],
-        ...['--die-on-term', '--no-orphans', '--buffer-size', '65535', '--disable-logging'],
-        ...['--rem-header', 'Content-Length', '--add-header', 'Connection: close'],
-        ...['--processes', '1', '--threads', '4', '--http-socket', `127.0.0.1:${port}`],
-        ...['--wsgi-file', APPLICATION],
-      ],
-      {
-        env: this.programEnvironment(`${this.configFile};${config}`),
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        this.log += chunk.toString();
-      });
-    }
-    this.servers.set(port, child);
-    await eventually(async () => {
-      const answer = await fetch(`http://127.0.0.1:${port}/v3`);
-      if (!answer.ok) throw new Error(`Keystone: ${answer.status}`);
-    }, 60_000);
+    const server = await Uwsgi.start({
+      script: APPLICATION,
+      port,
+      environment: this.programEnvironment(`${this.configFile};${config}`),
+      readyPath: '/v3',
+      onOutput: (text) => (this.log += text),
+    });
+    this.servers.set(port, server);
     return port;
   }
 
   /** Ends every server; the database stays, for {@link serve}. */
   async stopServing(): Promise<void> {
-    await Promise.all(
-      [...this.servers.values()].map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const ended = new Promise((resolve) => child.once('exit', resolve));
-        child.kill('SIGTERM');
-        const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-        await ended;
-        clearTimeout(killer);
-      }),
-    );
+    await Promise.all([...this.servers.values()].map((server) => server.stop()));
     this.servers.clear();
   }
 
