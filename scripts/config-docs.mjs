@@ -21,7 +21,8 @@ variables \`PROGRAM__SECTION__OPTION\` (such as \`GLANCE_API__DEFAULT__BIND_PORT
 [DEFAULT], \`--database-connection\` for other sections); later ones win. Files have the dialect of oslo.config:
 continuation lines, repeated options, \`$other_option\` in values. A bad value stops the start with file, line,
 option, value and what is accepted; an unknown option is a warning with the nearest known name.
-\`glance-manage db\` reads \`[database]\` of glance-registry's configuration, \`glance-manage store\` that of glance-api.
+\`glance-manage db\` reads \`[database]\` of glance-registry's configuration, variables included,
+\`glance-manage store\` that of glance-api.
 
 `;
 const files = {

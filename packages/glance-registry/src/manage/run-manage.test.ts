@@ -13,12 +13,16 @@ interface Outcome {
   err: string;
 }
 
-async function manage(argv: string[], isTerminal = false): Promise<Outcome> {
+async function manage(
+  argv: string[],
+  isTerminal = false,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Outcome> {
   const out: string[] = [];
   const err: string[] = [];
   const code = await runManage({
     argv,
-    env: {},
+    env,
     defaultFiles: [],
     print: (line) => out.push(line),
     printError: (line) => err.push(line),
@@ -51,6 +55,13 @@ describeEachDatabase(
 
     const db = (...words: string[]): Promise<Outcome> =>
       manage(['--config-file', config, 'db', ...words]);
+
+    it('finds the database in the environment of glance-registry', async () => {
+      const url = current().url.replace('mysql://', 'mysql+pymysql://');
+      const env = { GLANCE_REGISTRY__DATABASE__CONNECTION: url };
+      expect(await manage(['db', 'version'], false, env)).toMatchObject({ code: 0 });
+      expect(await manage(['db', 'version'])).toMatchObject({ code: 1 });
+    });
 
     it('shows its commands when none is given or known', async () => {
       for (const words of [[], ['db'], ['db', 'explode'], ['sync'], ['db___proto__']]) {

@@ -13,7 +13,8 @@ export async function runManage(invocation: ManageInvocation): Promise<number> {
   try {
     const { rest, values } = takeCommandOptions(invocation.argv);
     const { config, positionals } = loadConfig(MANAGE_OPTIONS, {
-      program: 'glance-manage',
+      // Its variables: the URL of the database stands in one place for both.
+      program: 'glance-registry',
       argv: rest,
       env: invocation.env,
       defaultFiles: invocation.defaultFiles ?? MANAGE_DEFAULT_FILES,
