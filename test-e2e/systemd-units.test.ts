@@ -1,9 +1,10 @@
-import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { CephCluster, withCeph } from './support/ceph-cluster';
 import { Deployment, eventually, freePorts, imageOf, ROOT } from './support/deployment';
 import { describeWith } from './support/installed';
 
@@ -93,52 +94,80 @@ describeSystemd('the units of systemd', () => {
       await rm(root, { recursive: true, force: true });
     }
   });
+});
 
-  const itTraced = spawnSync('strace', ['-V']).status === 0 ? it : it.skip;
-  itTraced('start, reload and stop the services within the sandbox', async () => {
-    const deployment = await Deployment.start({ database: 'sqlite' });
-    const tracers: Traced[] = [];
+/** Starts the services as the units do, uses and stops them, and compares what they asked of the kernel with what the units allow. */
+async function staysInSandbox(glanceStore: string[] = []): Promise<void> {
+  const deployment = await Deployment.start({
+    database: 'sqlite',
+    api: { glance_store: glanceStore },
+  });
+  const tracers: Traced[] = [];
+  try {
+    const [registryPort, apiPort] = await freePorts(2);
+    tracers.push(await Traced.start(deployment, 'glance-registry', { bind_port: registryPort! }));
+    const options = { bind_port: apiPort!, registry_port: registryPort!, workers: 2 };
+    tracers.push(await Traced.start(deployment, 'glance-api', options));
+    const url = `http://127.0.0.1:${apiPort!}`;
+    await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), 60_000);
+    const data = randomBytes(3_000_000);
+    const created = await fetch(`${url}/v1/images`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/octet-stream',
+        'x-image-meta-disk_format': 'raw',
+        'x-image-meta-container_format': 'bare',
+      },
+      body: data,
+    });
+    expect(created.status).toBe(201);
+    const { id } = await imageOf(created);
+    const read = await fetch(`${url}/v2/images/${id}/file`);
+    expect(Buffer.from(await read.arrayBuffer()).equals(data)).toBe(true);
+    expect((await fetch(`${url}/v2/images/${id}`, { method: 'DELETE' })).status).toBe(204);
+    for (const traced of tracers.reverse()) {
+      await traced.reload();
+      expect(await traced.stop()).toBe(0);
+      const service = traced.service;
+      const [allowed, refused] = await values(service, 'SystemCallFilter');
+      const calls = new Set(allowed!.split(' ').flatMap((set) => [...systemCalls(set)]));
+      for (const call of systemCalls(refused!.replace('~', ''))) calls.delete(call);
+      // SQLite calls it where it is root, as here and never in the unit.
+      calls.add('fchown');
+      const seen = await traced.seen();
+      expect(seen.calls.size).toBeGreaterThan(30);
+      expect([...seen.calls].filter((call) => !calls.has(call))).toEqual([]);
+      const families = (await values(service, 'RestrictAddressFamilies'))[0]!.split(' ');
+      expect(seen.families).toContain('AF_INET');
+      expect([...seen.families].filter((family) => !families.includes(family))).toEqual([]);
+    }
+  } finally {
+    for (const traced of tracers) traced.kill();
+    await deployment.stop();
+  }
+}
+
+const describeTraced = describeWith('strace', 'strace', '-V');
+
+describeTraced('the sandbox of the units', () => {
+  it('lets the services start, reload, keep images in files and stop', () => staysInSandbox());
+});
+
+withCeph(describeTraced)('the sandbox of the units with Ceph', () => {
+  it('lets the services keep images in RBD', async () => {
+    const cluster = new CephCluster();
+    const pool = `e2e-${randomUUID()}`;
+    await cluster.createPool(pool);
     try {
-      const [registryPort, apiPort] = await freePorts(2);
-      tracers.push(await Traced.start(deployment, 'glance-registry', { bind_port: registryPort! }));
-      const options = { bind_port: apiPort!, registry_port: registryPort!, workers: 2 };
-      tracers.push(await Traced.start(deployment, 'glance-api', options));
-      const url = `http://127.0.0.1:${apiPort!}`;
-      await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), 60_000);
-      const data = randomBytes(3_000_000);
-      const created = await fetch(`${url}/v1/images`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/octet-stream',
-          'x-image-meta-disk_format': 'raw',
-          'x-image-meta-container_format': 'bare',
-        },
-        body: data,
-      });
-      expect(created.status).toBe(201);
-      const { id } = await imageOf(created);
-      const read = await fetch(`${url}/v2/images/${id}/file`);
-      expect(Buffer.from(await read.arrayBuffer()).equals(data)).toBe(true);
-      expect((await fetch(`${url}/v2/images/${id}`, { method: 'DELETE' })).status).toBe(204);
-      for (const traced of tracers.reverse()) {
-        await traced.reload();
-        expect(await traced.stop()).toBe(0);
-        const service = traced.service;
-        const [allowed, refused] = await values(service, 'SystemCallFilter');
-        const calls = new Set(allowed!.split(' ').flatMap((set) => [...systemCalls(set)]));
-        for (const call of systemCalls(refused!.replace('~', ''))) calls.delete(call);
-        // SQLite calls it where it is root, as here and never in the unit.
-        calls.add('fchown');
-        const seen = await traced.seen();
-        expect(seen.calls.size).toBeGreaterThan(30);
-        expect([...seen.calls].filter((call) => !calls.has(call))).toEqual([]);
-        const families = (await values(service, 'RestrictAddressFamilies'))[0]!.split(' ');
-        expect(seen.families).toContain('AF_INET');
-        expect([...seen.families].filter((family) => !families.includes(family))).toEqual([]);
-      }
+      await staysInSandbox([
+        'stores = file,rbd',
+        'default_store = rbd',
+        `rbd_store_ceph_conf = ${cluster.conf}`,
+        'rbd_store_user = glance',
+        `rbd_store_pool = ${pool}`,
+      ]);
     } finally {
-      for (const traced of tracers) traced.kill();
-      await deployment.stop();
+      await cluster.deletePool(pool);
     }
   });
 });
