@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { cp, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -113,10 +113,4 @@ export function lostFields(given: unknown, kept: unknown, at = ''): string[] {
     if (!Object.hasOwn(kept, key)) return [place];
     return lostFields(value, (kept as Record<string, unknown>)[key], place);
   });
-}
-
-/** Names of variants: the base, and each overlay. */
-export async function variants(): Promise<string[]> {
-  const overlays = await readdir(path.join(MANIFESTS, 'overlays'));
-  return ['base', ...overlays.map((name) => `overlays/${name}`)];
 }
