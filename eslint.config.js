@@ -12,7 +12,14 @@ const DIRECTIONS = {
   'keystone-client': [],
   'glance-registry': ['common', 'service-kit'],
   'glance-api': ['common', 'service-kit', 'stores', 'registry-client', 'keystone-client'],
-  'glance-manage': ['service-kit', 'glance-registry', 'glance-api'],
+  'glance-manage': [
+    'common',
+    'service-kit',
+    'stores',
+    'registry-client',
+    'glance-registry',
+    'glance-api',
+  ],
 };
 
 const NO_EXPRESS = ['common', 'stores', 'registry-client', 'keystone-client'];

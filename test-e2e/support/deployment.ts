@@ -17,6 +17,7 @@ const PROGRAMS = {
   'glance-registry': path.join(ROOT, 'packages/glance-registry/bin/glance-registry.js'),
   'glance-manage': path.join(ROOT, 'packages/glance-manage/bin/glance-manage.js'),
   'glance-scrubber': path.join(ROOT, 'packages/glance-manage/bin/glance-scrubber.js'),
+  'glance-status': path.join(ROOT, 'packages/glance-manage/bin/glance-status.js'),
 };
 
 export type DatabaseKind = 'sqlite' | 'mysql';
@@ -152,20 +153,8 @@ export class Deployment {
     { failPoints, service = 'api' }: { failPoints?: string; service?: 'api' | 'registry' } = {},
   ): Promise<ProgramRun> {
     const file = path.join(this.directory, `${service}-0.conf`);
-    const argv = [PROGRAMS[program], '--config-file', file, ...args];
-    const env = { ...process.env, ...(failPoints ? { GLANCE_FAIL_POINTS: failPoints } : {}) };
-    try {
-      const { stdout, stderr } = await run(process.execPath, argv, { env });
-      return { code: 0, out: stdout, err: stderr };
-    } catch (error) {
-      const { code, signal, stdout, stderr } = error as {
-        code: number | null;
-        signal: NodeJS.Signals;
-        stdout: string;
-        stderr: string;
-      };
-      return { code: code ?? signal, out: stdout, err: stderr };
-    }
+    const env = failPoints ? { GLANCE_FAIL_POINTS: failPoints } : {};
+    return await runProgram(program, ['--config-file', file, ...args], env);
   }
 
   /** Starts a service again with the configuration it had. */
@@ -317,6 +306,35 @@ export class Deployment {
     }
     await Promise.all(this.registryUrls.map((url, i) => becomesReady(url, this.registries[i]!)));
     await Promise.all(this.apiUrls.map((url, i) => becomesReady(url, this.apis[i]!)));
+  }
+}
+
+/** A program for operators, to its end. */
+export async function runProgram(
+  program: keyof typeof PROGRAMS,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<ProgramRun> {
+  return await runToEnd(process.execPath, [PROGRAMS[program], ...args], env);
+}
+
+/** Any program. */
+export async function runToEnd(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<ProgramRun> {
+  try {
+    const { stdout, stderr } = await run(file, args, { env: { ...process.env, ...env } });
+    return { code: 0, out: stdout, err: stderr };
+  } catch (error) {
+    const { code, signal, stdout, stderr } = error as {
+      code: number | null;
+      signal: NodeJS.Signals;
+      stdout: string;
+      stderr: string;
+    };
+    return { code: code ?? signal, out: stdout, err: stderr };
   }
 }
 

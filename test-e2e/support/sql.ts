@@ -2,10 +2,13 @@ import Database from 'libsql';
 import { createConnection } from 'mysql2/promise';
 import type { Deployment } from './deployment';
 
+/** Whatever has a database. */
+type WithDatabase = Pick<Deployment, 'databaseUrl'>;
+
 type Row = Record<string, string | number | null>;
 
 /** Looks into the database beside the services, as an operator would. */
-export async function queryAll(deployment: Deployment, query: string): Promise<Row[]> {
+export async function queryAll(deployment: WithDatabase, query: string): Promise<Row[]> {
   const { databaseUrl } = deployment;
   if (databaseUrl.startsWith('sqlite')) {
     const database = new Database(databaseUrl.replace('sqlite:///', ''));
@@ -25,7 +28,7 @@ export async function queryAll(deployment: Deployment, query: string): Promise<R
 }
 
 /** Changes the database behind the back of the services. */
-export async function executeSql(deployment: Deployment, statement: string): Promise<void> {
+export async function executeSql(deployment: WithDatabase, statement: string): Promise<void> {
   const { databaseUrl } = deployment;
   if (databaseUrl.startsWith('sqlite')) {
     const database = new Database(databaseUrl.replace('sqlite:///', ''));
@@ -40,7 +43,7 @@ export async function executeSql(deployment: Deployment, statement: string): Pro
 }
 
 /** Every row of every table as JSON text, by the name of the table. */
-export async function dumpTables(deployment: Deployment): Promise<Map<string, string>> {
+export async function dumpTables(deployment: WithDatabase): Promise<Map<string, string>> {
   const tables = deployment.databaseUrl.startsWith('sqlite')
     ? "SELECT name FROM sqlite_master WHERE type = 'table'"
     : 'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()';

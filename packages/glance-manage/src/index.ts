@@ -1,1 +1,2 @@
 export { runGlanceManage } from './run-glance-manage';
+export { runStatus } from './status/run-status';

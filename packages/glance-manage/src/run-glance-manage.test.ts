@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { runScrubber, runStatus } from '@glance/glance-api';
+import { runScrubber } from '@glance/glance-api';
 import type { ManageInvocation } from '@glance/service-kit';
 import { runGlanceManage } from './run-glance-manage';
+import { runStatus } from './status/run-status';
 
 describe('glance-manage', () => {
   let directory: string;
@@ -225,9 +226,9 @@ describe('glance-manage', () => {
       expect(out).toMatch(/\| Check: Policy File JSON to YAML Migration +\|\n\| Result: Success/);
     });
 
-    it('warns of a key that stands in the wrong file', async () => {
+    it('fails for a key that stands in the wrong file', async () => {
       const { code, out } = await check('[DEFAULT]', 'metadata_encryption_key = 0123456789abcdef');
-      expect([code, out]).toEqual([1, expect.stringMatching(/Result: Warning.*\n.*registry.conf/)]);
+      expect([code, out]).toEqual([2, expect.stringMatching(/Result: Failure.*\n.*registry.conf/)]);
       expect(out).not.toContain('0123456789abcdef');
     });
 
@@ -241,7 +242,7 @@ describe('glance-manage', () => {
       expect(bad).toMatchObject({ code: 2, out: expect.stringMatching(/a check is missing/) });
       expect(await runAs(runStatus, ['upgrade'])).toMatchObject({ code: 2 });
       expect(await runAs(runStatus, ['--workers', 'many', 'upgrade', 'check'])).toMatchObject({
-        code: 255,
+        code: 2,
       });
     });
   });

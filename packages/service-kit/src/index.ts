@@ -1,5 +1,10 @@
 export * from './config/config-docs';
-export { IniSyntaxError, parseIniSections, type IniSection } from './config/ini-file';
+export {
+  IniSyntaxError,
+  parseIniSections,
+  type IniEntry,
+  type IniSection,
+} from './config/ini-file';
 export * from './config/load-config';
 export { nearestName } from './config/nearest-name';
 export * from './config/options';

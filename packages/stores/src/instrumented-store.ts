@@ -253,6 +253,11 @@ export class InstrumentedStore {
     await this.metadataCall('checkWritable', () => this.driver.checkWritable());
   }
 
+  /** Writes nothing. @throws as the driver. Nothing to do where making the store was proof enough. */
+  async checkReadable(): Promise<void> {
+    await this.metadataCall('checkReadable', async () => await this.driver.checkReadable?.());
+  }
+
   /** None where the store is not on file systems of this host. @throws what the system says. */
   async room(): Promise<StoreRoom[]> {
     return (await this.driver.room?.()) ?? [];

@@ -241,6 +241,12 @@ export interface StoreDriver {
   /** Cheap proof that an add could begin now. Rejects like `add`. */
   checkWritable(): Promise<void>;
 
+  /**
+   * Cheap proof that blobs could be read now, which writes nothing, where there is one besides
+   * having been made. Rejects like `get`.
+   */
+  checkReadable?(): Promise<void>;
+
   /** Where the store is on file systems of this host: what room they have. Asked for metrics. */
   room?(): Promise<StoreRoom[]>;
 
@@ -252,6 +258,11 @@ export interface StoreContext {
   storeId: string;
   /** For the operator's log. */
   warn: (message: string) => void;
+  /**
+   * The store is only looked at: what is missing is a mistake and is not made, and nothing is tried
+   * out by writing.
+   */
+  readOnly?: boolean | undefined;
 }
 
 /** A kind of store an operator can configure. */

@@ -10,6 +10,7 @@ export type StoreOperation =
   | 'listUnfinished'
   | 'removeUnfinished'
   | 'checkWritable'
+  | 'checkReadable'
   | 'setAccess';
 
 /** Everything here only ever grows, except `inFlight` and `openReaders`. */

@@ -32,6 +32,8 @@ export interface StoreSetEnvironment {
   warn: (message: string) => void;
   /** The kinds of stores to choose from; all there are unless set. */
   types?: StoreTypes;
+  /** The stores are only looked at, see `StoreContext`. */
+  readOnly?: boolean | undefined;
 }
 
 /** What the info calls tell of a store (stores sheet §2). */
@@ -167,9 +169,9 @@ async function createStore(
   { id, type, options, description, weight }: StoreConfig,
   types: StoreTypes,
   config: StoreSetConfig,
-  { warn }: StoreSetEnvironment,
+  { warn, readOnly }: StoreSetEnvironment,
 ): Promise<InstrumentedStore> {
-  const driver = await types[type]?.create(options, { storeId: id, warn });
+  const driver = await types[type]?.create(options, { storeId: id, warn, readOnly });
   if (!driver) throw new StoreConfigurationError([`store ${id}: type ${type} is unknown`]);
   return new InstrumentedStore(driver, {
     id,

@@ -113,14 +113,26 @@ function createWorkArea(
   storesAreNamed: boolean,
   warn: (message: string) => void,
 ): WorkArea {
+  const { directory, option } = workPlace(config, storesAreNamed);
+  return new WorkArea(directory, option, warn);
+}
+
+/** A directory of this node, and the option that names it. */
+export interface ConfiguredPlace {
+  directory: string;
+  option: string;
+}
+
+/** Where plugins of imports keep their files. */
+export function workPlace(config: ApiConfig, storesAreNamed: boolean): ConfiguredPlace {
   const [configured, option] = storesAreNamed
     ? [
         config.os_glance_tasks_store.filesystem_store_datadir,
         '[os_glance_tasks_store] filesystem_store_datadir',
       ]
     : [config.task.work_dir, '[task] work_dir'];
-  const directory = configured ?? path.join(stagingDirectory(config, storesAreNamed), '.work');
-  return new WorkArea(directory, option, warn);
+  const staging = stagingPlace(config, storesAreNamed);
+  return { directory: configured ?? path.join(staging.directory, '.work'), option };
 }
 
 /** That of this node: where it is depends on whether stores have names (stores sheet §2). */
@@ -129,16 +141,21 @@ export function createStagingArea(
   storesAreNamed: boolean,
   warn: (message: string) => void,
 ): StagingArea {
-  const option = storesAreNamed
-    ? '[os_glance_staging_store] filesystem_store_datadir'
-    : '[DEFAULT] node_staging_uri';
-  return new StagingArea(stagingDirectory(config, storesAreNamed), option, warn);
+  const { directory, option } = stagingPlace(config, storesAreNamed);
+  return new StagingArea(directory, option, warn);
 }
 
-function stagingDirectory(config: ApiConfig, storesAreNamed: boolean): string {
+/** Where the staging area of this node is. */
+export function stagingPlace(config: ApiConfig, storesAreNamed: boolean): ConfiguredPlace {
   return storesAreNamed
-    ? config.os_glance_staging_store.filesystem_store_datadir
-    : fileURLToPath(config.DEFAULT.node_staging_uri);
+    ? {
+        directory: config.os_glance_staging_store.filesystem_store_datadir,
+        option: '[os_glance_staging_store] filesystem_store_datadir',
+      }
+    : {
+        directory: fileURLToPath(config.DEFAULT.node_staging_uri),
+        option: '[DEFAULT] node_staging_uri',
+      };
 }
 
 /** Those of an http store, where there is one, else what such a store would have. */
@@ -148,7 +165,8 @@ function webOptions(config: ApiConfig): StoreOptions {
   return store?.options ?? { ...config.glance_store, ...sharedOptions(config) };
 }
 
-function enabledPlugins(items: readonly string[]): string[] {
+/** @throws Error for a plugin that there is not. */
+export function enabledPlugins(items: readonly string[]): string[] {
   const plugins = bracketed(items);
   for (const plugin of plugins) {
     if (IMPORT_PLUGINS.some((known) => known === plugin)) continue;

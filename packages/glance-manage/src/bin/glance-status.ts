@@ -1,4 +1,4 @@
-import { runStatus } from '@glance/glance-api';
 import { runOperatorProgram } from '@glance/service-kit';
+import { runStatus } from '..';
 
 runOperatorProgram(runStatus);

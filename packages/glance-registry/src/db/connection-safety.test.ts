@@ -1,3 +1,4 @@
+import { createDatabase } from './create-database';
 import { describeEachDatabase } from '../testing/test-databases';
 import { RegistryWorld } from '../testing/registry-world';
 
@@ -21,6 +22,18 @@ describeEachDatabase('a connection', (current) => {
     await world.create({ name: 'kept' });
     await knex.raw('SELECT 1; DELETE FROM images').catch(() => undefined);
     expect(await knex('images').select('id')).not.toEqual([]);
+  });
+
+  it('changes nothing where it is only to look', async () => {
+    const world = new RegistryWorld(current().database);
+    await world.create({ name: 'kept' });
+    const looking = createDatabase({ url: current().url, maxPoolSize: 1, readOnly: true });
+    const statements = ['DELETE FROM images', 'CREATE TABLE of_mine (line TEXT)'];
+    for (const statement of statements) {
+      await expect(Promise.resolve(looking.knex.raw(statement))).rejects.toThrow(/read.?only/i);
+    }
+    expect(await looking.knex('images').select('name')).toContainEqual({ name: 'kept' });
+    await looking.close();
   });
 
   it('sends no file of this machine', async () => {

@@ -25,6 +25,8 @@ export interface DatabaseOptions {
   /** Statements that run longer are ended by the server; 0 for no limit (migrations). */
   statementTimeoutMs?: number;
   logger?: Logger;
+  /** The database refuses every change. */
+  readOnly?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -56,7 +58,7 @@ export function createDatabase(options: DatabaseOptions): Database {
           ...common,
           client: libsqlClient,
           useNullAsDefault: true,
-          connection: sqliteConnection(target.filename),
+          connection: sqliteConnection(target.filename, options.readOnly ?? false),
           // One connection: SQLite has one writer, and a database in memory lives in it.
           pool: { min: 1, max: 1 },
         },
@@ -68,8 +70,11 @@ export function createDatabase(options: DatabaseOptions): Database {
   };
 }
 
-function sqliteConnection(filename: string): Knex.BetterSqlite3ConnectionConfig & LibsqlSettings {
-  return { filename, busyTimeoutMs: SQLITE_BUSY_TIMEOUT_MS };
+function sqliteConnection(
+  filename: string,
+  readOnly: boolean,
+): Knex.BetterSqlite3ConnectionConfig & LibsqlSettings {
+  return { filename, busyTimeoutMs: SQLITE_BUSY_TIMEOUT_MS, readOnly };
 }
 
 function mysqlConfig(target: MysqlTarget, options: DatabaseOptions): Knex.Config {
@@ -99,7 +104,7 @@ function mysqlConfig(target: MysqlTarget, options: DatabaseOptions): Knex.Config
       max: Math.max(1, (options.maxPoolSize ?? 5) + (options.maxOverflow ?? 50)),
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       afterCreate: (connection: MysqlConnection, done: (error: Error | null) => void) => {
-        prepareSession(connection, statementTimeoutMs).then(
+        prepareSession(connection, statementTimeoutMs, options.readOnly ?? false).then(
           () => done(null),
           (error: unknown) => {
             connection.destroy();
@@ -122,6 +127,7 @@ interface MysqlConnection {
 async function prepareSession(
   connection: MysqlConnection,
   statementTimeoutMs: number,
+  readOnly: boolean,
 ): Promise<void> {
   const run = (statement: string): Promise<{ version: string }[]> =>
     new Promise((resolve, reject) => {
@@ -138,7 +144,8 @@ async function prepareSession(
     `SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00',
       innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, ${timeLimit}`,
   );
-  await run('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  const access = readOnly ? ', READ ONLY' : '';
+  await run(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED${access}`);
 }
 
 function tlsOptions(

@@ -1,3 +1,6 @@
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import BetterSqlite3Client from 'knex/lib/dialects/better-sqlite3';
 import type { Knex } from 'knex';
 import Libsql from 'libsql';
@@ -5,6 +8,8 @@ import Libsql from 'libsql';
 export interface LibsqlSettings {
   filename: string;
   busyTimeoutMs: number;
+  /** Nothing is written, and a file that is not there is not made. */
+  readOnly: boolean;
 }
 
 /**
@@ -17,9 +22,11 @@ class LibsqlClient extends BetterSqlite3Client {
   }
 
   override acquireRawConnection(): Promise<Libsql.Database> {
-    const { filename, busyTimeoutMs } = this.connectionSettings as LibsqlSettings;
-    const connection = new Libsql(filename, { timeout: busyTimeoutMs });
+    const { filename, busyTimeoutMs, readOnly } = this.connectionSettings as LibsqlSettings;
+    const target = readOnly ? readOnlyUri(filename) : filename;
+    const connection = new Libsql(target, { timeout: busyTimeoutMs });
     try {
+      if (readOnly) return Promise.resolve(connection);
       connection.exec('PRAGMA journal_mode = WAL');
       connection.exec('PRAGMA synchronous = FULL');
       connection.exec('PRAGMA foreign_keys = ON');
@@ -41,6 +48,30 @@ class LibsqlClient extends BetterSqlite3Client {
     statement.response = [];
     return statement;
   }
+}
+
+/**
+ * The driver has options "readonly" and "fileMustExist" and heeds neither; SQLite heeds its URI. A
+ * file with a write-ahead log that nobody has open is read as one that nobody changes: else the files
+ * of the log would be made beside it, and stay.
+ * @throws Error when there is no such file.
+ */
+function readOnlyUri(filename: string): string {
+  if (!existsSync(filename)) throw new Error(`there is no file ${filename}`);
+  const isAtRest = hasWriteAheadLog(filename) && !existsSync(`${filename}-wal`);
+  return `${pathToFileURL(path.resolve(filename)).href}?mode=ro${isAtRest ? '&immutable=1' : ''}`;
+}
+
+/** The file format versions for writing and reading, bytes 18 and 19 of the header, are 2 then. */
+function hasWriteAheadLog(filename: string): boolean {
+  const header = Buffer.alloc(20);
+  const file = openSync(filename, 'r');
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return header[18] === 2 && header[19] === 2;
 }
 
 export const libsqlClient: typeof Knex.Client = LibsqlClient;

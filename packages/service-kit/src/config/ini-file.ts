@@ -22,18 +22,22 @@ export class IniSyntaxError extends Error {
   }
 }
 
-/** Every entry of a file; see {@link parseIniSections}. @throws IniSyntaxError */
-export function parseIni(text: string): IniEntry[] {
-  return parseIniSections(text).flatMap(({ entries }) => entries);
+/** Every entry of a file; see {@link parseIniSections}. */
+export function parseIni(text: string, onMistake?: (mistake: IniSyntaxError) => void): IniEntry[] {
+  return parseIniSections(text, onMistake).flatMap(({ entries }) => entries);
 }
 
 /**
  * Reads the dialect of oslo.config: `[section]` headers, `name = value` or `name: value`, `#` and
  * `;` comment lines, and lines that begin with white space continue the value above. Entries above
  * the first header belong to `DEFAULT`.
- * @throws IniSyntaxError with the line number.
+ * @param onMistake told of lines that are none of these, which are passed over then.
+ * @throws IniSyntaxError with the line number, for such a line when nobody is told.
  */
-export function parseIniSections(text: string): IniSection[] {
+export function parseIniSections(
+  text: string,
+  onMistake: (mistake: IniSyntaxError) => void = raise,
+): IniSection[] {
   let section: IniSection = { name: 'DEFAULT', line: 1, entries: [] };
   const sections = [section];
   let open: IniEntry | undefined;
@@ -45,7 +49,10 @@ export function parseIniSections(text: string): IniSection[] {
       return;
     }
     if (/^\s/.test(raw)) {
-      if (!open) throw new IniSyntaxError(line, 'a continuation line without an option above it');
+      if (!open) {
+        onMistake(new IniSyntaxError(line, 'a continuation line without an option above it'));
+        return;
+      }
       open.value = `${open.value}\n${trimmed}`.trim();
       return;
     }
@@ -57,12 +64,19 @@ export function parseIniSections(text: string): IniSection[] {
       return;
     }
     const pair = /^([^=:\s][^=:]*?)\s*[=:]\s*(.*)$/.exec(trimmed);
-    if (!pair) throw new IniSyntaxError(line, `expected "name = value", found "${trimmed}"`);
+    if (!pair) {
+      onMistake(new IniSyntaxError(line, `expected "name = value", found "${trimmed}"`));
+      return;
+    }
     const [, name, value] = pair as unknown as [string, string, string];
     open = { section: section.name, name, value: unquote(value), line };
     section.entries.push(open);
   });
   return sections;
+}
+
+function raise(mistake: IniSyntaxError): never {
+  throw mistake;
 }
 
 /** oslo.config drops one pair of quotes around a whole value. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { ConfigError, loadConfig, type ConfigSources } from './load-config';
+import { ConfigError, inspectConfig, loadConfig, type ConfigSources } from './load-config';
 import {
   booleanOption,
   byteSizeOption,
@@ -143,11 +143,34 @@ describe('loadConfig', () => {
     ]);
   });
 
-  it('says which line of a file is no option', () => {
-    const broken = file('[DEFAULT]\nbind_port\n');
+  it('says which lines of a file are no options', () => {
+    const broken = file('[DEFAULT]\nbind_port\ndebug = true\n\n of nothing\n');
     expect(problemsOf({ argv: ['--config-file', broken] })).toEqual([
       `${broken}:2: expected "name = value", found "bind_port"`,
+      `${broken}:5: a continuation line without an option above it`,
     ]);
+  });
+
+  it('inspects what cannot be used, and says where each value stands', () => {
+    const broken = file('[DEFAULT]\nwhat\nbind_port = 1\ndebug = maybe\n[other]\na = b\n');
+    const inspected = inspectConfig(TABLE, {
+      program: 'glance-api',
+      argv: ['--config-file', broken],
+      env: { GLANCE_API__DATABASE__CONNECTION: 'sqlite://' },
+    });
+    const { config, problems, entries, originOf } = inspected;
+    expect(problems).toHaveLength(2);
+    expect([config.DEFAULT.bind_port, config.DEFAULT.debug]).toEqual([1, false]);
+    expect(originOf('DEFAULT', 'bind_port')).toBe(`${broken}:3`);
+    expect(originOf('database', 'connection')).toBe('environment GLANCE_API__DATABASE__CONNECTION');
+    expect(originOf('DEFAULT', 'bind_host')).toBeUndefined();
+    expect(entries.at(-1)).toEqual({
+      file: broken,
+      section: 'other',
+      name: 'a',
+      value: 'b',
+      line: 6,
+    });
   });
 
   it('refuses a file that is named but missing, and passes over missing default files', () => {

@@ -1,8 +1,8 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import path from 'node:path';
-import { IniSyntaxError, parseIni } from './ini-file';
-import { nearestName } from './nearest-name';
+import { readFileSync, statSync } from 'node:fs';
+import { parseIni, type IniEntry } from './ini-file';
+import { nearestHint, nearestName } from './nearest-name';
 import type { ConfigOf, Option, OptionTable } from './options';
+import { readArguments } from './read-arguments';
 
 /** All that is wrong with a configuration, one problem a line, ready for an operator. */
 export class ConfigError extends Error {
@@ -40,6 +40,26 @@ export interface LoadedConfig<T extends OptionTable> {
   positionals: string[];
 }
 
+/** An entry of a configuration file, and the file. */
+export interface FileEntry extends IniEntry {
+  file: string;
+}
+
+/** A configuration as it is, whether or not a service would start with it. */
+export interface InspectedConfig<T extends OptionTable> extends LoadedConfig<T> {
+  /** What {@link loadConfig} would throw; an option at fault has its default. */
+  problems: readonly string[];
+  /** What the files hold, options that nobody knows too. */
+  entries: readonly FileEntry[];
+  /** All sections there are, those that other options name too. */
+  table: OptionTable;
+  /**
+   * Where the value of an option stands: `file:line`, an environment variable or a flag; undefined
+   * for a default.
+   */
+  originOf(section: string, name: string): string | undefined;
+}
+
 interface Given {
   text: string;
   /** Where the value stands, for messages: `file:line`, an environment variable or a flag. */
@@ -55,17 +75,24 @@ export function loadConfig<T extends OptionTable>(
   table: T,
   sources: ConfigSources,
 ): LoadedConfig<T> {
-  const first = readConfig(table, sources);
-  const more = sources.moreSections?.(first.config) ?? {};
-  const { problems, ...loaded } =
-    Object.keys(more).length === 0 ? first : readConfig({ ...more, ...table }, sources);
+  const { config, files, warnings, secrets, positionals, problems } = inspectConfig(table, sources);
   if (problems.length > 0) throw new ConfigError(problems);
-  return { ...loaded, config: loaded.config as ConfigOf<T> };
+  return { config, files, warnings, secrets, positionals };
 }
 
-interface ReadConfig extends Omit<LoadedConfig<OptionTable>, 'config'> {
+/** As {@link loadConfig}, of a configuration that may be wrong. Never throws. */
+export function inspectConfig<T extends OptionTable>(
+  table: T,
+  sources: ConfigSources,
+): InspectedConfig<T> {
+  const first = readConfig(table, sources);
+  const more = sources.moreSections?.(first.config) ?? {};
+  const read = Object.keys(more).length === 0 ? first : readConfig({ ...more, ...table }, sources);
+  return { ...read, config: read.config as ConfigOf<T> };
+}
+
+interface ReadConfig extends Omit<InspectedConfig<OptionTable>, 'config'> {
   config: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  problems: string[];
 }
 
 function readConfig(table: OptionTable, sources: ConfigSources): ReadConfig {
@@ -80,9 +107,11 @@ function readConfig(table: OptionTable, sources: ConfigSources): ReadConfig {
   const flags = readArguments(table, sources.argv, problems);
   const files = flags.files.length > 0 ? flags.files : existing(sources.defaultFiles ?? []);
   const warnedSections = new Set<string>();
+  const entries: FileEntry[] = [];
   for (const file of files) {
     const seenHere = new Set<string>();
     for (const entry of readFile(file, problems)) {
+      entries.push({ ...entry, file });
       const found = findOption(table, entry.section, entry.name);
       if (!found) {
         warnAboutUnknown(table, file, entry, warnings, warnedSections);
@@ -145,10 +174,14 @@ function readConfig(table: OptionTable, sources: ConfigSources): ReadConfig {
     warnings,
     secrets,
     positionals: flags.positionals,
+    entries,
+    table,
+    originOf: (section, name) => given.get(`${section}.${name}`)?.at(-1)?.origin,
   };
 }
 
-function findOption(
+/** The option that a name in a file stands for, an earlier name of it too. */
+export function findOption(
   table: OptionTable,
   section: string,
   name: string,
@@ -165,12 +198,13 @@ function existing(files: readonly string[]): string[] {
   return files.filter((file) => statSync(file, { throwIfNoEntry: false }) !== undefined);
 }
 
-function readFile(file: string, problems: string[]): ReturnType<typeof parseIni> {
+function readFile(file: string, problems: string[]): IniEntry[] {
   try {
-    return parseIni(readFileSync(file, 'utf8'));
+    return parseIni(readFileSync(file, 'utf8'), ({ line, message }) => {
+      problems.push(`${file}:${line}: ${message}`);
+    });
   } catch (error) {
-    const where = error instanceof IniSyntaxError ? `${file}:${error.line}` : file;
-    problems.push(`${where}: ${(error as Error).message}`);
+    problems.push(`${file}: ${(error as Error).message}`);
     return [];
   }
 }
@@ -188,15 +222,13 @@ function warnAboutUnknown(
     if (warnedSections.has(entry.section)) return;
     warnedSections.add(entry.section);
     const near = nearestName(entry.section, Object.keys(table));
-    warnings.push(`${where}: section [${entry.section}] is not used${hint(near)}`);
+    warnings.push(`${where}: section [${entry.section}] is not used${nearestHint(near)}`);
     return;
   }
   const near = nearestName(entry.name, Object.keys(options));
-  warnings.push(`${where}: option [${entry.section}] ${entry.name} is not known${hint(near)}`);
-}
-
-function hint(near: string | undefined): string {
-  return near === undefined ? '' : `; did you mean "${near}"?`;
+  warnings.push(
+    `${where}: option [${entry.section}] ${entry.name} is not known${nearestHint(near)}`,
+  );
 }
 
 /** `$name`, `${name}` and `${section.name}` stand for other options, as in oslo.config. */
@@ -224,80 +256,4 @@ function substitute(
         : JSON.stringify(value ?? '');
     },
   );
-}
-
-interface ReadArguments {
-  files: string[];
-  options: { section: string; name: string; text: string; flag: string; append: boolean }[];
-  positionals: string[];
-}
-
-/** `--config-file F`, `--config-dir D`, `--option V` of [DEFAULT], `--section-option V` of others. */
-function readArguments(
-  table: OptionTable,
-  argv: readonly string[],
-  problems: string[],
-): ReadArguments {
-  const byFlag = new Map<string, { section: string; name: string; option: Option<unknown> }>();
-  for (const [section, options] of Object.entries(table)) {
-    for (const [name, option] of Object.entries(options)) {
-      const long = section === 'DEFAULT' ? name : `${section}-${name}`;
-      byFlag.set(`--${long.replaceAll('_', '-')}`, { section, name, option });
-    }
-  }
-  const result: ReadArguments = { files: [], options: [], positionals: [] };
-  const seen = new Set<string>();
-  for (let index = 0; index < argv.length; index += 1) {
-    const word = argv[index] as string;
-    if (!word.startsWith('--')) {
-      result.positionals.push(word);
-      continue;
-    }
-    const equals = word.indexOf('=');
-    const flag = equals === -1 ? word : word.slice(0, equals);
-    const target = byFlag.get(flag);
-    const takesFile = flag === '--config-file' || flag === '--config-dir';
-    if (!target && !takesFile) {
-      const near = nearestName(flag, ['--config-file', '--config-dir', ...byFlag.keys()]);
-      problems.push(`${flag}: no such option${hint(near)}`);
-      continue;
-    }
-    let text: string;
-    if (equals !== -1) {
-      text = word.slice(equals + 1);
-    } else if (target && typeof target.option.default === 'boolean') {
-      const next = argv[index + 1];
-      const explicit = next !== undefined && /^(true|false)$/i.test(next);
-      text = explicit ? next : 'true';
-      if (explicit) index += 1;
-    } else {
-      const next = argv[index + 1];
-      if (next === undefined) {
-        problems.push(`${flag}: needs a value`);
-        continue;
-      }
-      text = next;
-      index += 1;
-    }
-    if (flag === '--config-file') result.files.push(text);
-    else if (flag === '--config-dir') result.files.push(...filesIn(text, problems));
-    else if (target) {
-      const append = target.option.kind === 'repeatable' && seen.has(flag);
-      seen.add(flag);
-      result.options.push({ section: target.section, name: target.name, text, flag, append });
-    }
-  }
-  return result;
-}
-
-function filesIn(directory: string, problems: string[]): string[] {
-  try {
-    return readdirSync(directory)
-      .filter((name) => name.endsWith('.conf'))
-      .sort()
-      .map((name) => path.join(directory, name));
-  } catch (error) {
-    problems.push(`--config-dir ${directory}: ${(error as Error).message}`);
-    return [];
-  }
 }

@@ -75,7 +75,7 @@ export async function locateBlob(
 export async function asMissing(error: unknown, directory: DataDirectory): Promise<unknown> {
   if (!isAbsent(error)) return error;
   try {
-    await partDirectory(directory.path);
+    await (directory.hasParts ? partDirectory(directory.path) : realpath(directory.path));
     return blobMissing(error);
   } catch (unmounted) {
     return storeUnavailable(unmounted);

@@ -1,5 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, link, lstat, open, realpath, stat, statfs, unlink } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  constants,
+  link,
+  lstat,
+  open,
+  realpath,
+  stat,
+  statfs,
+  unlink,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreConfigurationError } from '../../store-configuration-error';
 import { storeFull } from '../../store-errors';
@@ -14,6 +25,8 @@ export interface DataDirectory {
   /** The path with symbolic links followed, as of the start. */
   realPath: string;
   priority: number;
+  /** It has a part directory, without which it is not in place; a store of upstream's has none. */
+  hasParts: boolean;
 }
 
 /**
@@ -37,7 +50,33 @@ export async function prepareDataDirectory(
     throw new StoreConfigurationError([problem], { cause: error });
   }
   await openForReaders(path, settings.filePermissions, context);
-  return { path, realPath: await realpath(path), priority };
+  return { path, realPath: await realpath(path), priority, hasParts: true };
+}
+
+/**
+ * The directory as it is, without a change to it: it must be there, and this process must be allowed
+ * to write to it.
+ * @throws StoreConfigurationError naming option, path and remedy.
+ */
+export async function findDataDirectory(
+  { path, priority, option }: FilesystemSettings['directories'][number],
+  context: StoreContext,
+): Promise<DataDirectory> {
+  try {
+    const found = await stat(path);
+    if (!found.isDirectory()) throw new UnfitDirectoryError(`${path} is not a directory`);
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    const hasParts = await stat(join(path, PART_DIRECTORY)).then(
+      () => true,
+      () => false,
+    );
+    return { path, realPath: await realpath(path), priority, hasParts };
+  } catch (error) {
+    const reason =
+      errorCodeOf(error) === 'ENOENT' ? `${path} does not exist` : explain(path, error);
+    const problem = `store ${context.storeId}: option ${option}: ${reason}`;
+    throw new StoreConfigurationError([problem], { cause: error });
+  }
 }
 
 class UnfitDirectoryError extends Error {}

@@ -18,6 +18,7 @@ import { patternBytes, patternSource, readAll, sourceOf } from '../../conformanc
 import { hasTool, runStoreJob } from '../../../testing/run-store-job';
 import { StoreDirectory, addSettled, newName } from '../../../testing/store-directory';
 import type { InstrumentedStore } from '../../instrumented-store';
+import { StoreSet } from '../../store-set';
 
 const MIB = 1024 * 1024;
 const MISSING = { code: 'store_blob_missing' };
@@ -406,6 +407,46 @@ describe('filesystem store', () => {
     await link(join(directory.datadir, name.imageId), join(directory.datadir, 'other'));
     await chmod(join(directory.datadir, 'other'), 0o400);
     expect(await contentOf(`file://${directory.datadir}/other`)).toBe('bytes');
+  });
+});
+
+describe('a filesystem store that is only looked at', () => {
+  let directory: StoreDirectory;
+  beforeEach(async () => {
+    directory = await StoreDirectory.create();
+  });
+  afterEach(() => directory.remove());
+
+  const look = (datadir: string) =>
+    StoreSet.create(
+      {
+        stores: [{ id: 'files', type: 'file', options: { filesystem_store_datadir: datadir } }],
+        defaultStoreId: 'files',
+      },
+      { warn: () => undefined, readOnly: true },
+    );
+
+  it('makes no directory', async () => {
+    const { datadir } = directory;
+    await rm(datadir, { recursive: true, force: true });
+    await expect(look(datadir)).rejects.toThrow(`${datadir} does not exist`);
+    await expect(stat(datadir)).rejects.toThrow('ENOENT');
+  });
+
+  it('reads a directory of upstream, which has no part directory, as it is', async () => {
+    const { datadir } = directory;
+    const { imageId } = newName();
+    await mkdir(datadir, { recursive: true, mode: 0o700 });
+    await writeFile(join(datadir, imageId), 'bytes');
+    const { defaultStore } = await look(datadir);
+    await defaultStore.checkReadable();
+    expect(await defaultStore.sizeOf(`file://${datadir}/${imageId}`)).toBe(5);
+    const other = `file://${datadir}/${newName().imageId}`;
+    await expect(defaultStore.sizeOf(other)).rejects.toMatchObject(MISSING);
+    expect(await readdir(datadir)).toEqual([imageId]);
+    expect((await stat(datadir)).mode & 0o777).toBe(0o700);
+    await rm(datadir, { recursive: true });
+    await expect(defaultStore.sizeOf(other)).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 });
 

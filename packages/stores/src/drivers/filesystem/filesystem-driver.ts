@@ -30,7 +30,7 @@ import {
   toLocation,
 } from './blob-location';
 import type { BlobPlace } from './blob-location';
-import { chooseDirectory, prepareDataDirectory, roomOf } from './data-directory';
+import { chooseDirectory, findDataDirectory, prepareDataDirectory, roomOf } from './data-directory';
 import type { DataDirectory } from './data-directory';
 import { FILESYSTEM_OPTIONS, readFilesystemOptions } from './filesystem-options';
 import type { FilesystemSettings } from './filesystem-options';
@@ -225,7 +225,11 @@ async function prepareAll(
   context: StoreContext,
 ): Promise<DataDirectory[]> {
   const outcomes = await Promise.allSettled(
-    settings.directories.map((wanted) => prepareDataDirectory(wanted, settings, context)),
+    settings.directories.map((wanted) =>
+      context.readOnly === true
+        ? findDataDirectory(wanted, context)
+        : prepareDataDirectory(wanted, settings, context),
+    ),
   );
   const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
   if (failures.length > 0) {

@@ -168,6 +168,10 @@ export class RbdDriver implements StoreDriver {
     await this.call('removeAttempt', { imageId, uploadId, fate }, 'delete');
   }
 
+  async checkReadable(): Promise<void> {
+    await this.connect();
+  }
+
   async checkWritable(): Promise<void> {
     await this.call('checkWritable', {}, 'write');
   }

@@ -149,6 +149,11 @@ export class S3Driver implements StoreDriver {
     return removeAttempt(this.bucket, name, fate);
   }
 
+  /** The question is the same: it writes nothing. */
+  checkReadable(): Promise<void> {
+    return this.checkWritable();
+  }
+
   async checkWritable(): Promise<void> {
     if (!(await this.bucket.exists()) && !this.settings.createBucket) throw bucketMissing();
   }

@@ -137,6 +137,10 @@ export class SheepdogDriver implements StoreDriver {
     return this.named('delete', removeAttempt(this.cluster, name, fate));
   }
 
+  checkReadable(): Promise<void> {
+    return this.checkWritable();
+  }
+
   /** Any question will do: a cluster that cannot be written now does not answer it. */
   async checkWritable(): Promise<void> {
     await this.named('write', this.cluster.findVid('glance-check'));

@@ -159,6 +159,11 @@ export class SwiftDriver implements StoreDriver {
     }
   }
 
+  /** The question is the same: it writes nothing. */
+  checkReadable(): Promise<void> {
+    return this.checkWritable();
+  }
+
   async checkWritable(): Promise<void> {
     const { area, createContainer } = this.settings;
     // With several containers any may be missing; the question is cheap, so the account answers.
