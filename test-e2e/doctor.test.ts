@@ -113,6 +113,11 @@ describe.each(DATABASES)('doctor on a deployment of ours on %s', (database) => {
       'note FILE:registry_port [DEFAULT] registry_host: no glance-registry answers at http://127.0.0.1:1: start one, then glance-api',
     ],
     [
+      'the one of two registries that is not there',
+      (text: string) => text.replace(/^registry_port/m, 'registry_host = 127.0.0.1,127.0.0.9\n$&'),
+      'note FILE:registry_host [DEFAULT] registry_host: no glance-registry answers at http://127.0.0.9:',
+    ],
+    [
       'a Keystone that is not there',
       (text: string) =>
         `${text.replace('flavor = trusted-auth', 'flavor = keystone')}[keystone_authtoken]\nauth_url = http://127.0.0.1:1\nusername = glance\npassword = ${plantSecret('a password of the user glance')}\nproject_name = service\n`,

@@ -14,7 +14,7 @@ export {
 } from './imports/create-imports';
 export { connectKeystone, type KeystoneAccess } from './keystone/keystone-options';
 export { checkPolicy } from './manage/policy-commands';
-export { createRegistryClient } from './registry-access';
+export { createRegistryClient, registryUrls } from './registry-access';
 export { RELEASE } from './release';
 export { apiWarnings, checkApiConfig } from './safe-exposure';
 export { storeSections } from './store-config/store-options';

@@ -73,7 +73,7 @@ function readCredentials(
 }
 
 /** Each process begins with another one, so that several share the work. */
-function registryUrls(options: ApiConfig['DEFAULT']): string[] {
+export function registryUrls(options: ApiConfig['DEFAULT']): string[] {
   const { registry_client_protocol: protocol, registry_host: hosts, registry_port: port } = options;
   if (hosts.length === 0) throw new Error('registry_host names no host');
   const first = randomInt(hosts.length);
