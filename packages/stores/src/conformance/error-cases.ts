@@ -20,6 +20,11 @@ export function describeErrors(bench: Bench): void {
         await bench.store.checkWritable();
         expect(await bench.subject.remains()).toEqual([]);
       });
+
+      it('is ready to be read, and leaves no trace of the question', async () => {
+        await bench.store.checkReadable();
+        expect(await bench.subject.remains()).toEqual([]);
+      });
     } else {
       it('that cannot add refuses to, and is not ready for it', async () => {
         const refusal = { code: 'store_add_disabled', details: { store: STORE_ID } };
