@@ -54,7 +54,7 @@ async function checkSecretFiles({ api, registry }: Subject): Promise<Finding[]> 
 
 /** A directory that the service makes itself when it is needed, below one that is there. */
 async function checkMadeWhenNeeded(
-  { api }: Subject,
+  { api }: Pick<Subject, 'api'>,
   what: string,
   { directory, option }: ConfiguredPlace,
 ): Promise<Finding[]> {
@@ -91,7 +91,7 @@ async function checkCache({ api }: Subject): Promise<Finding[]> {
     if (!isCachingFlavor(flavor)) return [];
     return [note(`nothing is cached without it, although flavor = ${flavor ?? ''}`, place)];
   }
-  const findings = await checkMadeWhenNeeded({ api } as Subject, 'The image cache', {
+  const findings = await checkMadeWhenNeeded({ api }, 'The image cache', {
     directory,
     option: place.option,
   });
