@@ -112,7 +112,7 @@ describe('what containers begin with', () => {
   it('makes secrets once, that both services take', async () => {
     for (const each of ['service', 'database']) await mkdir(path.join(directory, each));
     const file = (name: string): string => path.join(directory, name);
-    const names = ['service/service.conf', 'database/database.conf', 'database/password'];
+    const names = ['service/key', 'database/database.conf', 'database/password'];
     const read = async (): Promise<string[]> =>
       await Promise.all(names.map(async (name) => await readFile(file(name), 'utf8')));
     // What a start that died has left is not taken for a secret.
@@ -128,7 +128,8 @@ describe('what containers begin with', () => {
     expect(await read()).toEqual(first);
 
     const [service, database, password] = first;
-    expect(service).toMatch(/^\[service_auth\]\nkey = [0-9a-f]{64}\n$/);
+    expect(service).toMatch(/^[0-9a-f]{64}$/);
+    expect(service).not.toBe(password);
     expect(password).toMatch(/^[0-9a-f]{64}$/);
     expect(database).toBe(
       `[database]\nconnection = mysql+pymysql://glance:${password}@db/glance\n`,

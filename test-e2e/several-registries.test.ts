@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   DATABASES,
@@ -85,6 +85,13 @@ describe('healthcheck, the command of both services', () => {
           expect(await deployment.healthcheck(service, route)).toEqual(well);
         }
       }
+      // In a container it may be told less than the service was.
+      const { host } = new URL(deployment.registryUrls[0]!);
+      const address = path.join(deployment.directory, 'address.conf');
+      await writeFile(address, `[DEFAULT]\nbind_port = ${host.split(':')[1]}\n`);
+      expect(await deployment.healthcheck('registry', 'readyz', address)).toMatchObject({
+        code: 0,
+      });
       const unknown = await deployment.healthcheck('api', 'helathz');
       expect(unknown.code).toBe(2);
       expect(unknown.err).toContain(

@@ -133,6 +133,8 @@ export async function checkKilledApi(stack) {
   const state = await until(
     'nothing is left of the uploads that died',
     async () => {
+      // What the services do every ten minutes.
+      await stack.compose('run', '--rm', 'manage', 'store', 'unfinished');
       const listed = await listAll(stack.url);
       const files = await filesOf(stack);
       const strange = files.filter((file) => !kept.has(file));
@@ -146,7 +148,7 @@ export async function checkKilledApi(stack) {
       }
       return { files: files.length };
     },
-    // The lease of a dead upload ends after a minute.
+    // The lease of a dead upload ends after 90 seconds, and is looked for every 30.
     240_000,
   );
   for (const id of kept) await fetch(`${stack.url}/v2/images/${id}`, { method: 'DELETE' });

@@ -142,8 +142,12 @@ export class Deployment {
   }
 
   /** What a container's health check would run. */
-  async healthcheck(service: 'api' | 'registry', route: string): Promise<ProgramRun> {
-    return await this.operate(`glance-${service}`, ['healthcheck', route], { service });
+  async healthcheck(
+    service: 'api' | 'registry',
+    route: string,
+    file = path.join(this.directory, `${service}-0.conf`),
+  ): Promise<ProgramRun> {
+    return await runProgram(`glance-${service}`, ['--config-file', file, 'healthcheck', route]);
   }
 
   /** A program that ends, with the configuration of the first api, or of the first registry. */

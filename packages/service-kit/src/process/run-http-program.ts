@@ -69,14 +69,16 @@ const STOP_MARGIN_SECONDS = 20;
 export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
   program: HttpProgram<T>,
 ): void {
-  const { loaded, serviceKeys } = readConfig(program);
+  const loaded = readConfig(program);
   const { config } = loaded;
   // What this function reads is in every table: the compiler cannot see it through T.
   const { DEFAULT: options, metrics: watching } = config as unknown as ConfigOf<ServiceOptionTable>;
   if (loaded.positionals.length > 0) {
+    // All it needs is the address: the rest may stand in files that only the service is given.
     void runCommand(program.name, loaded.positionals, options);
     return;
   }
+  const serviceKeys = checkConfig(program, config);
   // Upstream's umask: neither data nor logs are for everybody on the host.
   process.umask(0o027);
   const logger = createLogger({
@@ -217,16 +219,26 @@ export function directoriesOf(files: readonly string[]): string[] {
 
 function readConfig<T extends OptionTable & ServiceOptionTable>(
   program: HttpProgram<T>,
-): { loaded: LoadedConfig<T>; serviceKeys: ServiceKeys } {
+): LoadedConfig<T> {
   try {
-    const loaded = loadProgramConfig(program);
-    program.check?.(loaded.config);
+    return loadProgramConfig(program);
+  } catch (error) {
+    exitOnStartError(program.name, error);
+  }
+}
+
+/** What can only be found with all options in view. */
+function checkConfig<T extends OptionTable & ServiceOptionTable>(
+  program: HttpProgram<T>,
+  config: ConfigOf<T>,
+): ServiceKeys {
+  try {
+    program.check?.(config);
     // The key may stand in the configuration itself: that is read again for a new one.
-    const serviceKeys = new ServiceKeys(() => {
-      const { config } = loadProgramConfig(program);
-      return readServiceKeys((config as unknown as ConfigOf<ServiceOptionTable>).service_auth);
+    return new ServiceKeys(() => {
+      const { config: current } = loadProgramConfig(program);
+      return readServiceKeys((current as unknown as ConfigOf<ServiceOptionTable>).service_auth);
     });
-    return { loaded, serviceKeys };
   } catch (error) {
     exitOnStartError(program.name, error);
   }
