@@ -33,6 +33,25 @@ describe('glance-registry', () => {
     await expect(start).rejects.toThrow(/glance-manage db sync/);
   });
 
+  it('is ready between expand, migrate and contract, while an older release may still run', async () => {
+    const settings = { database: { url: urlOf('upgraded.sqlite') } };
+    const database = createDatabase(settings.database);
+    try {
+      await migrateUp(database, () => undefined, ['expand']);
+      await expect(createRegistry(settings)).rejects.toThrow(/location-store-key/);
+      await migrateUp(database, () => undefined, ['migrate']);
+    } finally {
+      await database.close();
+    }
+    const registry = await createRegistry(settings);
+    registry.start();
+    try {
+      await untilReady(registry.app, true);
+    } finally {
+      await registry.close();
+    }
+  });
+
   it('starts without its database and says that it is not ready', async () => {
     const registry = await createRegistry({
       database: { url: 'mysql://nobody:secret@127.0.0.1:1/none' },

@@ -14,7 +14,7 @@ import {
 import type { Express } from 'express';
 import { createApp } from './app';
 import { createDatabase, type Database, type DatabaseOptions } from './db/create-database';
-import { SchemaOutdatedError, assertSchemaCurrent, migrateUp } from './db/migrator';
+import { SchemaOutdatedError, assertSchemaUsable, migrateUp } from './db/migrator';
 import { purgeDeletedRows, purgeImages, type PurgeLimits } from './db/purge';
 import type { TextCipher } from './db/text-cipher';
 import { TransactionRunner } from './db/transaction';
@@ -166,7 +166,7 @@ export async function createRegistry(
             ),
         });
   const readiness = new Readiness(
-    { database: () => assertSchemaCurrent(database.knex) },
+    { database: () => assertSchemaUsable(database.knex) },
     logger.child('health'),
   );
   const tasks = [
@@ -254,7 +254,7 @@ async function purgeAll(database: Database, limits: PurgeLimits, logger: Logger)
 
 async function checkSchema(database: Database, logger: Logger): Promise<void> {
   try {
-    await assertSchemaCurrent(database.knex);
+    await assertSchemaUsable(database.knex);
   } catch (error) {
     if (error instanceof SchemaOutdatedError) throw error;
     logger.warn(`The database cannot be reached yet: ${describeError(error)}`);
