@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Certificates } from './support/certificates';
-import { Deployment, eventually } from './support/deployment';
+import { Deployment, eventually, stopService } from './support/deployment';
 
 jest.setTimeout(120_000);
 
@@ -56,6 +56,34 @@ describe('mutual TLS between api and registry', () => {
   it('lets an api with a certificate of the authority work', async () => {
     deployment = await start('api');
     expect(await (await list()).json()).toEqual({ images: [] });
+    // Which shows its own certificate; only the service itself can tell whether it is ready.
+    for (const route of ['livez', 'readyz']) {
+      expect(await deployment.healthcheck('registry', route)).toEqual({
+        code: 0,
+        out: '',
+        err: '',
+      });
+    }
+    // Shown another one it lives, and does not say more.
+    const { port } = new URL(deployment.registryUrls[0]!);
+    const file = path.join(deployment.directory, 'stranger.conf');
+    const lines = [`bind_port = ${port}`, `ca_file = ${certificates.file('ca.crt')}`];
+    for (const kind of ['cert', 'key']) {
+      lines.push(
+        `${kind}_file = ${certificates.file(`stranger.${kind === 'cert' ? 'crt' : 'key'}`)}`,
+      );
+    }
+    await writeFile(file, ['[DEFAULT]', ...lines, ''].join('\n'));
+    expect(await deployment.healthcheck('registry', 'livez', file)).toMatchObject({ code: 0 });
+    const unknown = await deployment.healthcheck('registry', 'readyz', file);
+    expect([unknown.code, unknown.err]).toEqual([
+      1,
+      expect.stringContaining('is not one that ca_file lets call'),
+    ]);
+
+    await stopService(deployment.registries[0]!);
+    const { code, err } = await deployment.healthcheck('registry', 'readyz');
+    expect([code, err]).toEqual([1, expect.stringMatching(/https:.*\/readyz: .*ECONNREFUSED/)]);
   });
 
   it('shuts out an api whose certificate another authority signed', async () => {

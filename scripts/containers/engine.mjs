@@ -120,6 +120,8 @@ export class Engine {
     this.#service.kill('SIGTERM');
     await ended;
     rmSync(this.env.DOCKER_HOST.replace('unix://', ''), { force: true });
+    // Podman leaves its storage mounted on itself, and nobody could remove it.
+    await succeeds('umount', [path.join(this.directory, 'storage/overlay')]);
   }
 }
 

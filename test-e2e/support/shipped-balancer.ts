@@ -3,10 +3,23 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually, freePorts, ROOT } from './deployment';
+import { describeWith } from './installed';
 
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin`;
 
 export type BalancerProgram = 'haproxy' | 'nginx';
+
+/** `WHAT behind haproxy` and `WHAT behind nginx`; skipped, aloud, where the program is missing. */
+export function describeEachBalancer(what: string, body: (program: BalancerProgram) => void): void {
+  const packages = { haproxy: 'haproxy', nginx: 'nginx (nginx-light)' };
+  for (const program of ['haproxy', 'nginx'] as const) {
+    describeWith(
+      packages[program],
+      program,
+      '-v',
+    )(`${what} behind ${program}`, () => body(program));
+  }
+}
 
 /** The real program with the configuration of deploy/, in which only places are others. */
 export class ShippedBalancer {

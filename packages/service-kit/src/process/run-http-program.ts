@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { setMaxListeners } from 'node:events';
 import path from 'node:path';
 import type { Express } from 'express';
-import { armFailPoints } from '@glance/common';
+import { armFailPoints, describeError } from '@glance/common';
 import { loadConfig, type ConfigSources, type LoadedConfig } from '../config/load-config';
 import type { ConfigOf, OptionTable } from '../config/options';
 import type { Readiness } from '../http/health';
@@ -207,7 +207,7 @@ async function runCommand(
     const known = HEALTH_ROUTES.map((each) => `healthcheck ${each}`).join(', ');
     exitOnStartError(program, new Error(`${words}: no such command; there are: ${known}`));
   }
-  const trouble = await checkHealth(options, route);
+  const trouble = await checkHealth(options, route).catch(describeError);
   if (trouble === undefined) return;
   process.stderr.write(`${program}: ${trouble}\n`);
   process.exitCode = 1;
