@@ -32,7 +32,7 @@ export interface AppOptions {
   clientView: ClientViewOptions;
   cors: CorsOptions;
   versions: VersionOptions;
-  /** Makes files of rules that were changed before a request hold for it. */
+  /** Makes files of rules that were changed some time before a request hold for it. */
   refreshAccessRules(): Promise<void>;
   authentication: AuthenticationOptions;
   rateLimits: RateLimits;

@@ -47,10 +47,14 @@ export interface Api extends HttpApplication {
 export interface ApiOverrides {
   registry?: Registry;
   stores?: StoreSet;
+  /** How long after a change of their files requests may still be decided by the rules before. */
+  rulesMaxAgeMs?: number;
 }
 
 const READINESS_TIMEOUT_MS = 3000;
 const START_TIMEOUT_MS = 1000;
+/** A look at the files before each request would be a tenth of what a small one costs. */
+const RULES_MAX_AGE_MS = 100;
 /** So long after its end somebody is told of a download, at the latest. */
 const REPORT_INTERVAL_MS = 1000;
 
@@ -67,6 +71,7 @@ export async function createApi(
   const { logger, shutdown } = environment;
   const { DEFAULT: options, transfer } = config;
   checkApiConfig(config);
+  const { rulesMaxAgeMs = RULES_MAX_AGE_MS } = overrides;
   const trustedProxies = new TrustedProxies(options.trusted_proxies);
 
   const warn = (message: string): void => logger.warn(message);
@@ -214,9 +219,9 @@ export async function createApi(
       },
     },
     refreshAccessRules: async () => {
-      await policy.refresh();
+      await policy.refresh(rulesMaxAgeMs);
       // They may refer to rules that appeared together with them.
-      await protections.refresh();
+      await protections.refresh(rulesMaxAgeMs);
     },
     authentication: {
       authenticate: authentication.authenticate,

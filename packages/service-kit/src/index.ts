@@ -11,6 +11,7 @@ export * from './config/options';
 export * from './http/access-log';
 export * from './http/client-view';
 export * from './http/error-middleware';
+export { messagesOf } from './http/express-messages';
 export * from './http/header-limits';
 export * from './http/health';
 export * from './http/http-service';

@@ -31,6 +31,8 @@ export class Reloaded<T> {
   private running: Promise<void> = Promise.resolve();
   private queued: Promise<void> | undefined;
   private hanging = false;
+  /** When the last look began, by `performance.now()`. */
+  private lookBegan = -Infinity;
 
   private constructor(
     private readonly source: ReloadedSource<T>,
@@ -55,11 +57,12 @@ export class Reloaded<T> {
   }
 
   /**
-   * Resolves when `current` is what the files said at the time of the call, or something later.
+   * Resolves when `current` is what the files said `maxAgeMs` before the call, or something later.
    * Does not wait for a file system that hangs or for a file that is never left alone.
    */
-  refresh(): Promise<void> {
+  refresh(maxAgeMs = 0): Promise<void> {
     if (this.hanging) return Promise.resolve();
+    if (performance.now() - this.lookBegan < maxAgeMs) return this.running;
     // Whoever asks while files are looked at may have changed them after that look.
     this.queued ??= this.running.then(() => {
       this.queued = undefined;
@@ -71,6 +74,7 @@ export class Reloaded<T> {
 
   /** Never rejects. */
   private look(): Promise<void> {
+    this.lookBegan = performance.now();
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.hanging = true;
@@ -122,8 +126,8 @@ export class Reloaded<T> {
 }
 
 /**
- * Changes with every change of what stands at the paths. Callbacks and one promise, because every
- * request asks: most paths have no file, and a promise for each would cost a stack trace for each.
+ * Changes with every change of what stands at the paths. Callbacks and one promise: most paths have
+ * no file, and a promise for each would cost a stack trace for each.
  */
 function fingerprint(paths: readonly string[]): Promise<string> {
   return new Promise((resolve) => {

@@ -1,5 +1,11 @@
 import { FakeRegistry } from '@glance/registry-client/testing';
-import { HttpService, ServiceKeys, loadConfig, silentLogger } from '@glance/service-kit';
+import {
+  HttpService,
+  ServiceKeys,
+  loadConfig,
+  messagesOf,
+  silentLogger,
+} from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import { createApi, type Api } from '../composition';
 import { API_OPTIONS } from '../config';
@@ -52,7 +58,7 @@ export async function startTestApiWith(
       configDirectories,
       shutdown: shutdown.signal,
     },
-    { registry, ...overrides },
+    { registry, rulesMaxAgeMs: 0, ...overrides },
   );
   const answers = new DocumentedAnswers();
   const service = new HttpService({
@@ -60,6 +66,7 @@ export async function startTestApiWith(
       answers.watch(req, res);
       api.app(req, res);
     },
+    messages: messagesOf(api.app),
     logger: silentLogger,
     backlog: 64,
     keepAliveTimeoutMs: 5000,

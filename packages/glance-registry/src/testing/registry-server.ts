@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { messagesOf } from '@glance/service-kit';
 import {
   createRegistry,
   type RegistryApplication,
@@ -19,7 +20,7 @@ export async function startRegistryServer(
   overrides: RegistryOverrides = {},
 ): Promise<RegistryServer> {
   const registry = await createRegistry(settings, overrides);
-  const server: Server = createServer(registry.app);
+  const server: Server = createServer(messagesOf(registry.app), registry.app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     registry,

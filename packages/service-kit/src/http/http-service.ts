@@ -10,6 +10,8 @@ import { SECURITY_HEADERS, STRICT_TRANSPORT } from './security-headers';
 
 export interface HttpServiceOptions {
   handler: http.RequestListener;
+  /** What the handler is called with; see `messagesOf`. */
+  messages?: Pick<http.ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
   logger: Logger;
   tls?: TlsFiles | undefined;
   backlog: number;
@@ -56,7 +58,8 @@ export class HttpService {
 
   constructor(private readonly options: HttpServiceOptions) {
     const { tls } = options;
-    const limits: http.ServerOptions = {
+    const serverOptions: http.ServerOptions = {
+      ...options.messages,
       maxHeaderSize: options.maxHeaderBytes,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: 0,
@@ -64,11 +67,11 @@ export class HttpService {
     };
     this.server = tls
       ? https.createServer({
-          ...limits,
+          ...serverOptions,
           ...secureContext(tls),
           ...(tls.clientCa ? { requestCert: true, rejectUnauthorized: true } : {}),
         })
-      : http.createServer(limits);
+      : http.createServer(serverOptions);
     // Every header is seen, so that a request with too many is refused instead of cut short.
     this.server.maxHeadersCount = 0;
     this.server.on('request', this.serve);

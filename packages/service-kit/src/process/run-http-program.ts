@@ -6,6 +6,7 @@ import { armFailPoints, describeError } from '@glance/common';
 import { loadConfig, type ConfigSources, type LoadedConfig } from '../config/load-config';
 import type { ConfigOf, OptionTable } from '../config/options';
 import type { Readiness } from '../http/health';
+import { messagesOf } from '../http/express-messages';
 import { HttpService } from '../http/http-service';
 import { createLogger, type Logger } from '../logger';
 import { Metrics } from '../metrics/metrics';
@@ -147,6 +148,7 @@ export function runHttpProgram<T extends OptionTable & ServiceOptionTable>(
       const metricsListener = metrics && (await serveMetrics(metrics, service.readiness));
       const http = new HttpService({
         handler: service.app,
+        messages: messagesOf(service.app),
         logger,
         tls: readTlsFiles(options),
         backlog: options.backlog,
