@@ -7,14 +7,24 @@ import {
 } from '@glance/common';
 import type { Knex } from 'knex';
 import type { Dialect } from '../db/dialect';
-import { allOf, executeSql, isOneOf, selectRow, sql, sqlText, type Sql } from '../db/sql';
+import {
+  allOf,
+  executeSql,
+  isOneOf,
+  selectRow,
+  selectRows,
+  sql,
+  sqlText,
+  type Sql,
+} from '../db/sql';
 import type { TextCipher } from '../db/text-cipher';
 import { toNumber } from '../db/values';
-import { loadChildren } from './image-children';
+import { NO_CHILD, childrenOf, groupChildren, type ChildRow } from './image-children';
 import {
   IMAGE_COLUMNS,
-  NO_CHILDREN,
+  NO_IMAGE_COLUMNS,
   isPossibleId,
+  noChildren,
   toImageRecord,
   type ImageRow,
 } from './image-rows';
@@ -51,20 +61,29 @@ export class ImageRepository {
   /** Past every rule: for what has been decided already. */
   async find(id: string, condition = sqlText('1 = 1')): Promise<ImageRecord | undefined> {
     if (!isPossibleId(id)) return undefined;
-    const row = await selectRow<ImageRow>(
+    // One statement, so that the record is one that the image had at some moment.
+    const rows = await selectRows<(ImageRow & { kind: null }) | ChildRow>(
       this.connection,
-      sql`SELECT ${IMAGE_COLUMNS} FROM images WHERE images.id = ${id} AND ${condition}`,
+      sql`SELECT ${IMAGE_COLUMNS}, ${NO_CHILD} FROM images WHERE images.id = ${id} AND ${condition}
+        UNION ALL ${childrenOf([id], sql`${NO_IMAGE_COLUMNS}, `)}`,
     );
-    return row && (await this.toRecords([row]))[0];
+    const row = rows.find((each) => each.kind === null);
+    if (!row) return undefined;
+    const children = groupChildren(
+      rows.filter((each) => each.kind !== null),
+      this.cipher,
+    );
+    return toImageRecord(row, children.get(row.id) ?? noChildren());
   }
 
   async toRecords(rows: readonly ImageRow[]): Promise<ImageRecord[]> {
-    const children = await loadChildren(
+    if (rows.length === 0) return [];
+    const found = await selectRows<ChildRow>(
       this.connection,
-      this.cipher,
-      rows.map((row) => row.id),
+      childrenOf(rows.map((row) => row.id)),
     );
-    return rows.map((row) => toImageRecord(row, children.get(row.id) ?? NO_CHILDREN));
+    const children = groupChildren(found, this.cipher);
+    return rows.map((row) => toImageRecord(row, children.get(row.id) ?? noChildren()));
   }
 
   async exists(id: string): Promise<boolean> {

@@ -62,6 +62,9 @@ const COLUMN_NAMES = [
 /** The columns of an {@link ImageRow}, for a SELECT from `images`. */
 export const IMAGE_COLUMNS = sqlText(COLUMN_NAMES.map((name) => `images.${name}`).join(', '));
 
+/** Those columns where there is no image, for a union. */
+export const NO_IMAGE_COLUMNS = sqlText(COLUMN_NAMES.map(() => 'NULL').join(', '));
+
 const MAX_ID_LENGTH = 36;
 
 /** Longer ids are not found without a query (schema sheet §5.1), nor what no column can hold. */
@@ -76,7 +79,9 @@ export interface ImageChildren {
   locations: ImageLocation[];
 }
 
-export const NO_CHILDREN: ImageChildren = { properties: [], tags: [], locations: [] };
+export function noChildren(): ImageChildren {
+  return { properties: [], tags: [], locations: [] };
+}
 
 export function toImageRecord(row: ImageRow, children: ImageChildren): ImageRecord {
   return {
@@ -114,7 +119,7 @@ function liveChildren(children: ImageChildren): ImageChildren {
  * kept while the deletion may still be taken back, but nobody sees them.
  */
 function remains(children: ImageChildren): ImageChildren {
-  return { ...NO_CHILDREN, locations: withStatus(children, 'pending_delete') };
+  return { ...noChildren(), locations: withStatus(children, 'pending_delete') };
 }
 
 function withStatus(
