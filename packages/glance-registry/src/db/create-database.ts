@@ -31,6 +31,11 @@ export interface DatabaseOptions {
 
 const CONNECT_TIMEOUT_MS = 5000;
 const ACQUIRE_TIMEOUT_MS = 5000;
+/**
+ * For so many values of an `IN (…)` the server plans by the statistics of an index instead of looking
+ * each of them up in it first, which took a third of what the children of 100 images cost.
+ */
+const PLANNED_BY_STATISTICS = 8;
 const LOCK_WAIT_SECONDS = 5;
 const STATEMENT_TIMEOUT_MS = 20_000;
 /** Short, because SQLite waits on the event loop's thread; whoever waits longer tries again. */
@@ -142,7 +147,8 @@ async function prepareSession(
     : `max_execution_time = ${statementTimeoutMs}`;
   await run(
     `SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00',
-      innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, ${timeLimit}`,
+      innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS},
+      eq_range_index_dive_limit = ${PLANNED_BY_STATISTICS}, ${timeLimit}`,
   );
   const access = readOnly ? ', READ ONLY' : '';
   await run(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED${access}`);
