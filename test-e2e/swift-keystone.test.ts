@@ -55,6 +55,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
           'swift_store_large_object_chunk_size = 5',
           ...lines,
         ],
+        transfer: ['access_sweep_interval = 1'],
       },
       registry: { uploads: ['lease_seconds = 4'] },
     });
@@ -220,6 +221,18 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
       expect(await statusOfDirectRead(BLUE, id)).toBe(403);
       await client.as(RED, 'image', 'delete', id);
       expect(await accountOf('red')).toEqual({});
+    });
+
+    it('are read by nobody else for long when a change did not reach Swift', async () => {
+      const id = await client.create(RED, randomBytes(1), '--shared');
+      const blue = await keystone.projectId('blue');
+      // What a process leaves that dies between taking a member away and telling Swift.
+      const left = await swift.ask(RED, 'POST', 'red', `/tenant_${id}`, {
+        'x-container-read': `${blue}:*`,
+      });
+      expect(left.status).toBe(204);
+      await eventually(async () => expect(await statusOfDirectRead(BLUE, id)).toBe(403));
+      await client.as(RED, 'image', 'delete', id);
     });
 
     it('are cloned within an account by Swift, which alone reads them', async () => {

@@ -321,6 +321,11 @@ export const API_OPTIONS = {
       default: 600,
       min: 0.1,
     }),
+    access_sweep_interval: integerOption({
+      help: 'Seconds between two times that stores with access lists of their own (Swift with swift_store_multi_tenant) are told of every image who reads it, as they are at each change, for all api processes together; 0 for never.',
+      default: 21_600,
+      max: 6 * 86_400,
+    }),
     hash_threads: integerOption({
       help: 'Threads per process that compute checksums.',
       default: Math.max(2, Math.min(8, os.availableParallelism())),

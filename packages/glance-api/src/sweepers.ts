@@ -2,8 +2,10 @@ import type { Registry } from '@glance/registry-client';
 import { RepeatedTask, type Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
 import type { ApiConfig } from './config';
+import { AccessSweeper } from './images/access-sweeper';
 import { DeletionSweeper } from './images/deletion-sweeper';
 import { OrphanSweeper } from './images/orphan-sweeper';
+import { areTold } from './images/store-access';
 import type { WorkArea } from './imports/preparation/work-area';
 import type { StagingArea } from './imports/staging-area';
 import { UnfinishedSweeper } from './images/unfinished-sweeper';
@@ -13,6 +15,8 @@ export interface Sweepers {
   unfinished: UnfinishedSweeper;
   deletions: DeletionSweeper;
   orphans: OrphanSweeper;
+  /** None where no store keeps access lists. */
+  access: AccessSweeper | undefined;
 }
 
 interface SweeperParts {
@@ -44,6 +48,7 @@ export function createSweepers(
       minimumAgeSeconds: orphans.minimum_age,
       confirmAfterSeconds: orphans.confirm_after,
     }),
+    access: areTold(parts.stores) ? new AccessSweeper(parts) : undefined,
   };
 }
 
@@ -73,6 +78,7 @@ export function sweeperTasks(
       }),
   });
   return [
+    ...accessTasks(config.transfer.access_sweep_interval, sweepers, logger),
     new RepeatedTask({
       id: 'unfinished',
       name: 'The search for what uploads left behind',
@@ -96,4 +102,20 @@ export function sweeperTasks(
     }),
     ...(intervalSeconds === 0 ? [] : [orphans]),
   ];
+}
+
+function accessTasks(
+  intervalSeconds: number,
+  { access }: Sweepers,
+  logger: Logger,
+): RepeatedTask[] {
+  if (!access || intervalSeconds === 0) return [];
+  const task: RepeatedTask = new RepeatedTask({
+    id: 'access',
+    name: 'The sweep that tells stores who reads each image',
+    intervalMs: (intervalSeconds * 1000) / ASKED_PER_INTERVAL,
+    logger,
+    work: () => access.sweepIfDue(intervalSeconds, () => task.isClosed),
+  });
+  return [task];
 }

@@ -5,6 +5,7 @@ import { FakeRegistry } from '@glance/registry-client/testing';
 import { silentLogger, type Logger } from '@glance/service-kit';
 import type { BlobAccess, MemoryDriver, StoreSet } from '@glance/stores';
 import { memoryStores } from '../testing/memory-stores';
+import { AccessSweeper } from './access-sweeper';
 import { tellingStores } from './store-access';
 
 const OWNER = { userId: 'u', projectId: 'p', roles: [], isAdmin: false, readOnly: false };
@@ -16,9 +17,11 @@ describe('stores that keep access lists', () => {
   let driver: MemoryDriver;
   let registry: Registry;
   let errors: string[];
+  let warnings: { message: string; about: unknown }[];
+  let sweeper: AccessSweeper;
   /** By location, as it was told last. */
   let told: Map<string, BlobAccess>;
-  let onTell: () => Promise<void> | void;
+  let onTell: (url: string) => Promise<void> | void;
 
   beforeEach(async () => {
     const made = await memoryStores();
@@ -26,17 +29,20 @@ describe('stores that keep access lists', () => {
     driver = made.drivers.get('memory')!;
     told = new Map();
     errors = [];
+    warnings = [];
     onTell = () => undefined;
     Object.assign(driver, {
       setAccess: async (url: string, access: BlobAccess): Promise<void> => {
-        await onTell();
+        await onTell(url);
         told.set(url, access);
       },
     });
     const logger: Logger = Object.assign(Object.create(silentLogger) as Logger, {
       error: (message: string) => void errors.push(message),
+      warn: (message: string, about: unknown) => void warnings.push({ message, about }),
     });
     registry = tellingStores(new FakeRegistry(), { stores, logger });
+    sweeper = new AccessSweeper({ registry, stores, logger });
   });
   afterEach(() => stores.close());
 
@@ -118,6 +124,43 @@ describe('stores that keep access lists', () => {
     onTell = () => undefined;
     await registry.addMember(id, { memberId: 'blue', ...QUOTA }, CONTEXT);
     expect(told.get(url)).toEqual({ isPublic: false, readers: ['blue', 'red'] });
+  });
+
+  it('that did not answer are told by the next sweep, whatever others do', async () => {
+    const images = [await newImage(), await newImage(), await newImage()];
+    const [, broken] = images;
+    onTell = () => {
+      throw new DomainError('store_unavailable', 'gone');
+    };
+    for (const { id } of images)
+      await registry.addMember(id, { memberId: 'red', ...QUOTA }, CONTEXT);
+    onTell = (url) => {
+      if (url === broken!.url) throw new DomainError('store_unavailable', 'still gone');
+    };
+    expect(await sweeper.sweep()).toBe(2);
+    expect(images.map(({ url }) => told.get(url)?.readers)).toEqual([['red'], [], ['red']]);
+    expect(warnings).toEqual([
+      {
+        message: expect.stringContaining('the next sweep tries again') as string,
+        about: { images: 1, last: expect.stringMatching(`${broken!.id}.*still gone`) as string },
+      },
+    ]);
+    onTell = () => undefined;
+    expect(await sweeper.sweep()).toBe(3);
+    expect(told.get(broken!.url)?.readers).toEqual(['red']);
+  });
+
+  it('are told of every image of many by a sweep, one in an interval', async () => {
+    const urls: string[] = [];
+    for (let count = 0; count < 101; count += 1) urls.push((await newImage('red')).url);
+    await registry.createImage({ image: { name: 'without data' } }, CONTEXT);
+    told.clear();
+    const goesOn = (): boolean => false;
+    await sweeper.sweepIfDue(3600, goesOn);
+    expect([...told.keys()].sort()).toEqual(urls.sort());
+    told.clear();
+    await sweeper.sweepIfDue(3600, goesOn);
+    expect(told.size).toBe(0);
   });
 
   it('cost nothing where there are none', async () => {

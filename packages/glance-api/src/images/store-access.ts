@@ -24,14 +24,14 @@ interface Told {
  * whenever a call may have changed who reads an image: here alone, so that no caller forgets it.
  *
  * The change is committed before the stores are told. Whoever dies in between, or finds a store that
- * does not answer, leaves the list as it was until the next change of the image: the change holds,
- * and the log says what to do.
+ * does not answer, leaves the list as it was until the next change of the image or the AccessSweeper
+ * comes by: the change holds, and the log says what to do.
  */
 export function tellingStores(
   registry: Registry,
   parts: Omit<StoreAccessParts, 'registry'>,
 ): Registry {
-  if (!parts.stores.list().some(({ keepsAccess }) => keepsAccess)) return registry;
+  if (!areTold(parts.stores)) return registry;
   const access = new StoreAccess({ ...parts, registry });
   /** A call about an image, and then the stores. */
   const after =
@@ -80,12 +80,29 @@ export function tellingStores(
   });
 }
 
-class StoreAccess {
+/** Whether any of the stores has access lists of its own. */
+export function areTold(stores: StoreSet): boolean {
+  return stores.list().some(({ keepsAccess }) => keepsAccess);
+}
+
+/** What stores with access lists of their own hold of images. */
+export class StoreAccess {
   constructor(private readonly parts: StoreAccessParts) {}
 
   /** Never fails: who reads an image by this service does not depend on it. */
-  async tell(imageId: string, { requestId }: Pick<CallContext, 'requestId'>): Promise<void> {
-    const { logger } = this.parts;
+  async tell(imageId: string, context: Pick<CallContext, 'requestId'>): Promise<void> {
+    try {
+      await this.set(imageId, context);
+    } catch (error) {
+      this.parts.logger.error(
+        'Who may read the data of an image in its store could not be set there: projects that it is shared with may not be able to download it, and those it was shared with may read it yet. Any change of its visibility or members sets it again, and so does the next sweep ([transfer] access_sweep_interval); see that the user of the store may set the access of containers',
+        { image: imageId, error: describeError(error) },
+      );
+    }
+  }
+
+  /** @throws DomainError of a store, or of the registry. An image that is gone needs nothing. */
+  async set(imageId: string, { requestId }: Pick<CallContext, 'requestId'>): Promise<void> {
     const context = { identity: SERVICE_IDENTITY, requestId };
     try {
       let told = '';
@@ -98,21 +115,22 @@ class StoreAccess {
         told = now;
       }
     } catch (error) {
-      if (isDomainError(error, 'image_not_found')) return;
-      logger.error(
-        'Who may read the data of an image in its store could not be set there: projects that it is shared with may not be able to download it, and those it was shared with may read it yet. Any change of its visibility or members sets it again; see that the user of the store may set the access of containers',
-        { image: imageId, error: describeError(error) },
-      );
+      if (!isDomainError(error, 'image_not_found')) throw error;
     }
   }
 
-  private async wanted(imageId: string, context: CallContext): Promise<Told> {
-    const { registry, stores } = this.parts;
-    const image = await registry.getImage(imageId, context);
-    const places = stores.arrange(activeLocations(image)).flatMap((location) => {
+  /** Where an image lies that a store keeps an access list of. */
+  placesOf(image: ImageRecord): Told['places'] {
+    const { stores } = this.parts;
+    return stores.arrange(activeLocations(image)).flatMap((location) => {
       const store = stores.find(location);
       return store?.keepsAccess === true ? [{ url: location.url, store }] : [];
     });
+  }
+
+  private async wanted(imageId: string, context: CallContext): Promise<Told> {
+    const image = await this.parts.registry.getImage(imageId, context);
+    const places = this.placesOf(image);
     if (places.length === 0) return { places, access: { isPublic: false, readers: [] } };
     return { places, access: await this.accessTo(image, context) };
   }
