@@ -37,6 +37,11 @@ async function start(cluster) {
     '32',
     '--rgw-dns-name',
     GATEWAY_DOMAIN,
+    // The cluster is in memory: what was removed goes at once, not in hours.
+    '--rgw-gc-obj-min-wait',
+    '1',
+    '--rgw-gc-processor-period',
+    '1',
   );
   await answers(port);
   const secret = randomBytes(16).toString('hex');
