@@ -29,6 +29,7 @@ import { countRateLimits, describeApi } from './metrics/describe-api';
 import { createLimits } from './limits/create-limits';
 import { LIMITS_NEED } from './limits/keystone-limits';
 import { readAccessRules } from './policy/access-rules';
+import { atMostEvery } from './policy/at-most-every';
 import { createRegistryClient, reloadCredentials } from './registry-access';
 import { checkApiConfig } from './safe-exposure';
 import { storeSettings } from './store-config/store-settings';
@@ -218,11 +219,11 @@ export async function createApi(
         cache: cache !== undefined,
       },
     },
-    refreshAccessRules: async () => {
-      await policy.refresh(rulesMaxAgeMs);
+    refreshAccessRules: atMostEvery(rulesMaxAgeMs, async () => {
+      await policy.refresh();
       // They may refer to rules that appeared together with them.
-      await protections.refresh(rulesMaxAgeMs);
-    },
+      await protections.refresh();
+    }),
     authentication: {
       authenticate: authentication.authenticate,
       challenge: authentication.challenge,

@@ -331,17 +331,6 @@ describe('policy files', () => {
       expect(errors).toHaveLength(3);
     });
 
-    it('are looked at again only when the last look is older than the caller can do with', async () => {
-      await write('policy.yaml', 'get_images: "!"');
-      const policy = await read();
-      await policy.refresh();
-      await write('policy.yaml', 'get_images: "@"');
-      await policy.refresh(3_600_000);
-      expect(policy.permits('get_images', MEMBER)).toBe(false);
-      await policy.refresh(0);
-      expect(policy.permits('get_images', MEMBER)).toBe(true);
-    });
-
     it('are not read while they are being written', async () => {
       await write('policy.yaml', 'get_images: "!"\nget_image: "!"');
       const policy = await read();

@@ -37,9 +37,9 @@ export class Policy {
     return new Policy(await Reloaded.read(files, logger), adminRole, enforceScope);
   }
 
-  /** Files that were changed `maxAgeMs` before the call hold afterwards. */
-  refresh(maxAgeMs?: number): Promise<void> {
-    return this.rules.refresh(maxAgeMs);
+  /** Files that were changed before the call hold afterwards. */
+  refresh(): Promise<void> {
+    return this.rules.refresh();
   }
 
   /**

@@ -42,9 +42,9 @@ export class PropertyProtections {
     return new PropertyProtections(await Reloaded.read(source, logger), policy);
   }
 
-  /** Files that were changed `maxAgeMs` before the call hold afterwards. */
-  async refresh(maxAgeMs?: number): Promise<void> {
-    await this.rules?.refresh(maxAgeMs);
+  /** Files that were changed before the call hold afterwards. */
+  async refresh(): Promise<void> {
+    await this.rules?.refresh();
   }
 
   get enabled(): boolean {

@@ -31,8 +31,6 @@ export class Reloaded<T> {
   private running: Promise<void> = Promise.resolve();
   private queued: Promise<void> | undefined;
   private hanging = false;
-  /** When the last look began, by `performance.now()`. */
-  private lookBegan = -Infinity;
 
   private constructor(
     private readonly source: ReloadedSource<T>,
@@ -57,12 +55,11 @@ export class Reloaded<T> {
   }
 
   /**
-   * Resolves when `current` is what the files said `maxAgeMs` before the call, or something later.
+   * Resolves when `current` is what the files said at the time of the call, or something later.
    * Does not wait for a file system that hangs or for a file that is never left alone.
    */
-  refresh(maxAgeMs = 0): Promise<void> {
+  refresh(): Promise<void> {
     if (this.hanging) return Promise.resolve();
-    if (performance.now() - this.lookBegan < maxAgeMs) return this.running;
     // Whoever asks while files are looked at may have changed them after that look.
     this.queued ??= this.running.then(() => {
       this.queued = undefined;
@@ -74,7 +71,6 @@ export class Reloaded<T> {
 
   /** Never rejects. */
   private look(): Promise<void> {
-    this.lookBegan = performance.now();
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.hanging = true;
