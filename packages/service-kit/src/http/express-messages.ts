@@ -4,8 +4,9 @@ import type { Express } from 'express';
 /**
  * For `http.createServer`: classes of requests and responses whose prototypes the application gives
  * out from now on. Express sets the prototype of each request and response that it is handed; what
- * is made by these has it already. Otherwise V8 keeps a shape of its own for each of those objects
- * and looks up anew whatever is read from them, which is most of what Express costs.
+ * is made by these has it already. Otherwise the V8 of Node 20 keeps a shape of its own for each of
+ * those objects and looks up anew whatever is read from them, which is most of what Express costs
+ * there; on Node 24 it is a tenth.
  */
 export function messagesOf(
   app: Express,
