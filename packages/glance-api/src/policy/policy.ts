@@ -37,6 +37,11 @@ export class Policy {
     return new Policy(await Reloaded.read(files, logger), adminRole, enforceScope);
   }
 
+  /** Every path whose change may change the rules. */
+  get paths(): readonly string[] {
+    return this.rules.paths;
+  }
+
   /** Files that were changed before the call hold afterwards. */
   refresh(): Promise<void> {
     return this.rules.refresh();

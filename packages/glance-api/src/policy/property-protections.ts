@@ -38,7 +38,8 @@ export class PropertyProtections {
     const { file, policy } = options;
     if (file === undefined) return new PropertyProtections(undefined, policy);
     const hasRule = (name: string): boolean => policy.hasRule(name);
-    const source = new PropertyProtectionFile({ ...options, file, hasRule });
+    const refersTo = options.format === 'policies' ? () => policy.paths : undefined;
+    const source = new PropertyProtectionFile({ ...options, file, hasRule, refersTo });
     return new PropertyProtections(await Reloaded.read(source, logger), policy);
   }
 
@@ -76,6 +77,8 @@ export class PropertyProtections {
 export interface PropertyProtectionFileOptions extends PropertyRuleSyntax {
   file: string;
   searchDirectories: readonly string[];
+  /** The paths of what its rules refer to: when one changes, the file is read again. */
+  refersTo?: (() => readonly string[]) | undefined;
 }
 
 /** The property protection file, wherever it is. */
@@ -85,9 +88,9 @@ export class PropertyProtectionFile implements ReloadedSource<PropertyRule[]> {
   constructor(private readonly options: PropertyProtectionFileOptions) {}
 
   async locate(): Promise<{ files: string[]; watched: string[] }> {
-    const { file, searchDirectories } = this.options;
+    const { file, searchDirectories, refersTo } = this.options;
     const found = await findOptionFile('property_protection_file', file, searchDirectories);
-    return { files: [found], watched: [found] };
+    return { files: [found], watched: [found, ...(refersTo?.() ?? [])] };
   }
 
   async load([file = '']: readonly string[]): Promise<PropertyRule[]> {

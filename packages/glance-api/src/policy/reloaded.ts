@@ -54,6 +54,11 @@ export class Reloaded<T> {
     return this.value;
   }
 
+  /** Every path whose change may change `current`. */
+  get paths(): readonly string[] {
+    return this.watched;
+  }
+
   /**
    * Resolves when `current` is what the files said at the time of the call, or something later.
    * Does not wait for a file system that hangs or for a file that is never left alone.

@@ -272,6 +272,13 @@ describe('v1 with protected properties', () => {
       await writeFile(path.join(directory, 'rules.yaml'), '"anew": "project_id:project-a"');
       await post('tom:project-t:member').expect(403);
       await post(USER).expect(201);
+
+      // One after the other: until there is the rule, the file that needs it changes nothing.
+      await writeFile(file, '[.*]\ncreate = late\nread = @\nupdate = @\ndelete = !\n');
+      await post(USER).expect(201);
+      await writeFile(path.join(directory, 'rules.yaml'), '"late": "project_id:project-t"');
+      await post(USER).expect(403);
+      await post('tom:project-t:member').expect(201);
     });
   });
 
