@@ -26,7 +26,7 @@ export interface AccessSweeperOptions {
  * Tells stores with access lists of their own once more who reads each image. A process that died
  * between a change and the store, or a store that did not answer, left a list as it was: whom the
  * image is no longer shared with could go on reading it there. Any number of nodes may do so at once,
- * beside any change.
+ * beside any change. A sweep that dies or is cancelled leaves the images after it to the next one.
  */
 export class AccessSweeper {
   constructor(private readonly options: AccessSweeperOptions) {}
@@ -34,19 +34,18 @@ export class AccessSweeper {
   /** A sweep, unless any process of the service began one in the last interval. */
   async sweepIfDue(intervalSeconds: number, isCancelled: () => boolean): Promise<void> {
     const claim = { name: SWEEP_NAME, intervalSeconds };
-    if (!(await this.options.registry.claimSweep(claim, serviceContext()))) return;
-    await this.sweep(isCancelled);
+    if (await this.options.registry.claimSweep(claim, newContext())) await this.sweep(isCancelled);
   }
 
   /** @returns of how many images the stores were told. */
   async sweep(isCancelled: () => boolean = () => false): Promise<number> {
     const { registry, logger } = this.options;
     const access = new StoreAccess(this.options);
+    const context = newContext();
     let told = 0;
     let failed = 0;
     let reason = '';
     for (let marker: string | undefined; !isCancelled();) {
-      const context = serviceContext();
       const page = await registry.listImages(
         { ...EVERY_IMAGE, ...(marker !== undefined && { marker }) },
         context,
@@ -74,6 +73,4 @@ export class AccessSweeper {
   }
 }
 
-function serviceContext(): CallContext {
-  return { identity: SERVICE_IDENTITY, requestId: newRequestId() };
-}
+const newContext = (): CallContext => ({ identity: SERVICE_IDENTITY, requestId: newRequestId() });
