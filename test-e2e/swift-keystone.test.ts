@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
@@ -21,6 +21,8 @@ const STORE: Login = { user: 'image-store', project: 'images' };
 const AUDITOR: Login = { user: 'auditor', project: 'audit' };
 const RAW = ['--disk-format', 'raw', '--container-format', 'bare'];
 const MIB = 1024 * 1024;
+/** Five of what upstream calls a megabyte. */
+const SEGMENT_BYTES = 5 * 1024 * 1000;
 
 withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a Keystone', () => {
   let keystone: Keystone;
@@ -56,6 +58,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
           ...lines,
         ],
         transfer: ['access_sweep_interval = 1'],
+        orphans: ['minimum_age = 0', 'confirm_after = 1'],
       },
       registry: { uploads: ['lease_seconds = 4'] },
     });
@@ -317,6 +320,50 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
         expect(await accountOf('red')).toEqual({});
       });
       expect(await marks()).toEqual([]);
+    });
+
+    it('hold no data without an image for long, whoever left it', async () => {
+      const kept = await client.create(RED, randomBytes(11 * MIB));
+      // Only a deleted image tells of this project.
+      await client.as(BLUE, 'image', 'delete', await client.create(BLUE, Buffer.from('x')));
+      const plant = async (project: string, object: string, headers = {}): Promise<void> => {
+        const made = await swift.ask(AUDITOR, 'PUT', project, object, headers);
+        expect(made.status).toBe(201);
+      };
+      const [small, large, own] = [randomUUID(), randomUUID(), randomUUID()];
+      await plant('red', `/tenant_${large}`);
+      for (const part of ['-00001', '-00002']) {
+        const from = { 'x-copy-from': `/tenant_${kept}/${kept}-00001` };
+        await plant('red', `/tenant_${large}/${large}${part}`, from);
+      }
+      const manifest = { 'x-object-manifest': `tenant_${large}/${large}-` };
+      await plant('red', `/tenant_${large}/${large}`, manifest);
+      await plant('blue', `/tenant_${small}`);
+      await plant('blue', `/tenant_${small}/${small}`);
+      await plant('images', `/tenant_${own}`);
+      await plant('images', `/tenant_${own}/${own}`);
+      // Of the operator.
+      await plant('blue', '/tenant_notes');
+      await plant('blue', `/tenant_notes/${small}`);
+
+      const found = async (): Promise<string[]> => {
+        const { out } = await deployment.manageStore('orphans');
+        return [...out.matchAll(/image=(\S+) bytes=(\d+)/g)].map(
+          ([, id, bytes]) => `${id} ${bytes}`,
+        );
+      };
+      await eventually(async () => {
+        const expected = [`${large} ${2 * SEGMENT_BYTES}`, `${small} 0`, `${own} 0`];
+        expect((await found()).sort()).toEqual(expected.sort());
+      });
+      const removed = await deployment.manageStore('orphans', '--delete', '--force');
+      expect(removed).toMatchObject({ code: 0 });
+      expect(removed.out).toMatch(/Removed 3 blobs/);
+      expect(Object.keys(await accountOf('red'))).toEqual([`tenant_${kept}`]);
+      expect(await accountOf('blue')).toEqual({ tenant_notes: [small] });
+      expect(Object.keys(await accountOf('images'))).not.toContain(`tenant_${own}`);
+      expect((await client.saved(RED, kept)).length).toBe(11 * MIB);
+      await client.as(RED, 'image', 'delete', kept);
     });
   });
 });

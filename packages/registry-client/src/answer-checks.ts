@@ -405,6 +405,11 @@ export function decodeUnownedBlobs({ blobs }: JudgeBlobs): Decode<{ unowned: Uno
   );
 }
 
+export const decodeProjects = decoder<{ projects: string[] }>(
+  'list of projects',
+  matches({ projects: listOf(isText) }),
+);
+
 export const decodeUsage = decoder<{ usage: ProjectUsage }>(
   'usage of a project',
   matches({

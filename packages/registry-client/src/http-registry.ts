@@ -25,6 +25,7 @@ import {
   type ImageMember,
   type ImageRecord,
   type JudgeBlobs,
+  type ListProjects,
   type ListRemovals,
   type LocationRemoval,
   type ProjectUsage,
@@ -60,6 +61,7 @@ import {
   decodeLease,
   decodeMember,
   decodeMembers,
+  decodeProjects,
   decodeRecorded,
   decodeReleased,
   decodeRemovalEnd,
@@ -722,6 +724,20 @@ export class HttpRegistry implements Registry {
       context,
     );
     return unowned;
+  }
+
+  async listProjects(query: ListProjects, context: CallContext): Promise<string[]> {
+    const { projects } = await this.transport.send(
+      {
+        operation: 'listProjects',
+        kind: 'read',
+        method: 'GET',
+        path: `/v1/blobs/projects?query=${encodeURIComponent(JSON.stringify(query))}`,
+        decode: decodeProjects,
+      },
+      context,
+    );
+    return projects;
   }
 
   async reportDownloads(request: ReportDownloads, context: CallContext): Promise<boolean> {

@@ -24,6 +24,7 @@ import type {
   ImageMember,
   ImageRecord,
   JudgeBlobs,
+  ListProjects,
   ListRemovals,
   LocationRemoval,
   ProjectUsage,
@@ -381,6 +382,13 @@ export interface Registry {
    * @throws `forbidden` for anybody but an admin.
    */
   judgeBlobs(request: JudgeBlobs, context: CallContext): Promise<UnownedBlob[]>;
+
+  /**
+   * Ids of the projects that own images, deleted ones that are not purged yet included, in the
+   * order of the database; each page is full but the last.
+   * @throws as judgeBlobs.
+   */
+  listProjects(query: ListProjects, context: CallContext): Promise<string[]>;
 
   /**
    * @returns true for the first who asks in an interval, which begins with that.

@@ -218,11 +218,11 @@ export class InstrumentedStore {
    * Every step has the time of a metadata call and counts as one.
    * @throws as the driver; `store_get_unsupported` where the store cannot tell.
    */
-  async *listBlobs(): AsyncGenerator<StoredBlob, undefined> {
+  async *listBlobs(projectId?: string): AsyncGenerator<StoredBlob, undefined> {
     if (!this.capabilities.list) {
       throw this.ownError('store_get_unsupported', 'Listing this store is not supported.');
     }
-    const blobs = this.driver.listBlobs()[Symbol.asyncIterator]();
+    const blobs = this.driver.listBlobs(projectId)[Symbol.asyncIterator]();
     let failed = false;
     try {
       for (;;) {

@@ -141,8 +141,8 @@ export interface StoreCapabilities {
   readonly add: boolean;
   readonly delete: boolean;
   readonly partialRead: boolean;
-  /** It can tell which blobs it holds. */
-  readonly list: boolean;
+  /** It can tell which blobs it holds: all at once, or those in the account of a project. */
+  readonly list: boolean | 'by project';
 }
 
 /** One of the directories that a store keeps blobs in. */
@@ -225,9 +225,11 @@ export interface StoreDriver {
    * Every visible blob whose name has the form of {@link parseBlobName}, in no order. Anything else
    * in the store is its operator's and is passed over. What comes and goes meanwhile may be missing
    * or not. Takes memory for some blobs, never for all.
+   * @param projectId where listed by project: only those in its account, none when it is that of
+   * the store's own user or there is none; absent: only those in the account of that user.
    * @throws `store_unavailable`
    */
-  listBlobs(): AsyncIterable<StoredBlob>;
+  listBlobs(projectId?: string): AsyncIterable<StoredBlob>;
 
   /** What adds of processes that died left behind, what running adds have written so far, and blobs not settled yet. */
   listUnfinished(): Promise<UnfinishedBlob[]>;

@@ -22,6 +22,7 @@ import type {
   EndRemoval,
   ExternalLocation,
   JudgeBlobs,
+  ListProjects,
   ListRemovals,
   RecordHashes,
   RegisterLocation,
@@ -243,6 +244,11 @@ export const judgeBlobsSchema = Joi.object<JudgeBlobs>({
     )
     .max(MAX_JUDGED_BLOBS)
     .required(),
+});
+
+export const listProjectsSchema = Joi.object<ListProjects>({
+  after: text(255),
+  limit: Joi.number().integer().min(1).max(1000).required(),
 });
 
 export const claimSweepSchema = Joi.object<ClaimSweep>({

@@ -6,7 +6,7 @@ import type { ImageStatus } from '../image-status';
 import type { ProjectLimits } from '../project-limits';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 12 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 13 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -375,6 +375,13 @@ export interface JudgeBlobs {
     name: string;
     locationUrl: string;
   }[];
+}
+
+/** Asks for projects that have images or had them, in the order of their ids. */
+export interface ListProjects {
+  /** The id after which the page starts. */
+  after?: string;
+  limit: number;
 }
 
 /** A blob that no image has, nor any upload that runs or waits to be rolled back. */

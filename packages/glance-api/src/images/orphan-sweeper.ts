@@ -13,6 +13,9 @@ import type { InstrumentedStore, StoredBlob, StoreSet } from '@glance/stores';
 const PLAUSIBLE_ORPHANS = 10;
 const PLAUSIBLE_SHARE = 0.01;
 
+/** Projects of one call. */
+const PAGE = 200;
+
 const SWEEP_NAME = 'orphans';
 
 export interface OrphanSweeperOptions {
@@ -127,13 +130,25 @@ export class OrphanSweeper {
       verdicts: 0,
       removable: [],
     };
-    for await (const batch of inBatches(store.listBlobs())) {
+    for await (const batch of inBatches(this.blobsOf(store))) {
       if (run.isCancelled?.() === true) throw new Error('the service stops');
       const unowned = await this.judge(store, batch);
       for (const blob of batch) this.count(survey, blob, unowned.get(blob.name), run);
       run.onProgress?.(store.id, survey.blobs);
     }
     return survey;
+  }
+
+  private async *blobsOf(store: InstrumentedStore): AsyncGenerator<StoredBlob> {
+    yield* store.listBlobs();
+    if (store.capabilities.list !== 'by project') return;
+    for (let after: string | undefined; ;) {
+      const page = { limit: PAGE, ...(after !== undefined && { after }) };
+      const projects = await this.options.registry.listProjects(page, serviceContext());
+      for (const project of projects) yield* store.listBlobs(project);
+      after = projects.at(-1);
+      if (projects.length < PAGE) return;
+    }
   }
 
   private count(

@@ -1,4 +1,5 @@
-import type { Identity, JudgeBlobs, UnownedBlob } from '@glance/common';
+import type { Identity, JudgeBlobs, ListProjects, UnownedBlob } from '@glance/common';
+import { selectRows, sql, sqlText } from '../db/sql';
 import type { CallScope, TransactionRunner } from '../db/transaction';
 import { requireService } from '../http/require-service';
 import type { Repositories } from '../repositories';
@@ -48,6 +49,24 @@ export class BlobService {
       firstSeenAt,
       isOrphan: known.has(name) && isConfirmed,
     }));
+  }
+
+  /** In whose accounts blobs may be. */
+  async listProjects(
+    { after = '', limit }: ListProjects,
+    identity: Identity,
+    scope: CallScope,
+  ): Promise<string[]> {
+    requireService(identity);
+    return await this.transactions.read(scope, async ({ connection }) => {
+      // Grouped: MariaDB and MySQL then jump from owner to owner in the index.
+      const rows = await selectRows<{ owner: string }>(
+        connection,
+        sql`SELECT owner FROM images WHERE owner > ${after}
+          GROUP BY owner ORDER BY owner LIMIT ${sqlText(String(limit))}`,
+      );
+      return rows.map(({ owner }) => owner);
+    });
   }
 }
 

@@ -1,10 +1,15 @@
-import { checkAgainst, judgeBlobsSchema } from '@glance/common';
+import {
+  checkAgainst,
+  judgeBlobsSchema,
+  listProjectsSchema,
+  type ListProjects,
+} from '@glance/common';
 import { Router } from 'express';
 import { methodNotAllowed } from '../http/method-not-allowed';
-import { readCall } from '../http/registry-call';
+import { readCall, readQuery } from '../http/registry-call';
 import type { BlobService } from './blob-service';
 
-/** `/v1/blobs/judge` */
+/** `/v1/blobs/judge`, `/v1/blobs/projects` */
 export function blobsRouter(service: BlobService): Router {
   const router = Router();
 
@@ -14,6 +19,15 @@ export function blobsRouter(service: BlobService): Router {
       const { identity, scope } = readCall(req);
       const request = checkAgainst(judgeBlobsSchema, req.body);
       res.json({ unowned: await service.judge(request, identity, scope) });
+    })
+    .all(methodNotAllowed);
+
+  router
+    .route('/projects')
+    .get(async (req, res) => {
+      const { identity, scope } = readCall(req);
+      const query: ListProjects = checkAgainst(listProjectsSchema, readQuery(req));
+      res.json({ projects: await service.listProjects(query, identity, scope) });
     })
     .all(methodNotAllowed);
 

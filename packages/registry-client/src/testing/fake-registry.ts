@@ -22,6 +22,7 @@ import {
   invalidRequest,
   judgeBlobsSchema,
   reportDownloadsSchema,
+  listProjectsSchema,
   listRemovalsSchema,
   putMemberSchema,
   recordHashesSchema,
@@ -60,6 +61,7 @@ import {
   type ImageRecord,
   type ImageStatus,
   type JudgeBlobs,
+  type ListProjects,
   type ListRemovals,
   type LocationRemoval,
   type MemberStatus,
@@ -817,6 +819,17 @@ export class FakeRegistry implements Registry {
     const checked = checkAgainst(judgeBlobsSchema, request);
     checkIsService(context.identity);
     return this.blobs.judge(checked, this.images.values(), this.uploads.values(), this.nowMs());
+  }
+
+  async listProjects(query: ListProjects, context: CallContext): Promise<string[]> {
+    await this.enter(context);
+    const { after = '', limit } = checkAgainst(listProjectsSchema, query);
+    checkIsService(context.identity);
+    const owners = new Set([...this.images.values()].map(({ record }) => record.owner ?? ''));
+    return [...owners]
+      .sort()
+      .filter((owner) => owner > after)
+      .slice(0, limit);
   }
 
   /** Nobody is told of anything. */

@@ -59,6 +59,30 @@ export function blobCases(newWorld: NewWorld): void {
     expect(await unownedOf(name, name)).toEqual([name]);
   });
 
+  it('may be in the accounts of all projects that own images, or did, each named once', async () => {
+    const { registry, service } = world;
+    await world.create();
+    await world.create();
+    const { id } = await world.create({}, world.member);
+    await registry.beginDeletion(id, { delayed: false }, world.member);
+    await registry.finishDeletion(id, world.member);
+    await world.create({ owner: null }, world.admin);
+
+    const limit = 2;
+    const met: string[] = [];
+    for (let page: string[] | undefined; page === undefined || page.length === limit;) {
+      const after = met.at(-1);
+      page = await registry.listProjects({ limit, ...(after !== undefined && { after }) }, service);
+      met.push(...page);
+    }
+    expect(met).toEqual(expect.arrayContaining([world.project, world.memberProject]));
+    expect(met).not.toContain(world.otherProject);
+    expect(new Set(met).size).toBe(met.length);
+    expect(met).not.toContain('');
+    await expectRefusal(registry.listProjects({ limit }, world.owner), 'forbidden');
+    await expectRefusal(registry.listProjects({ limit: 0 }, service), 'invalid_request');
+  });
+
   it('belong to the image whose location they are, however its directory is spelled', async () => {
     const { id } = await world.create();
     const uploadId = await world.begin(id);

@@ -27,6 +27,7 @@ type OtherCall =
   | 'listRemovals'
   | 'listSharedImages'
   | 'judgeBlobs'
+  | 'listProjects'
   | 'reportDownloads'
   | 'claimSweep'
   | 'getUsage';

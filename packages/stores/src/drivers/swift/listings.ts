@@ -4,7 +4,7 @@ import { containerMissing, statusOf, toStoreError } from './swift-errors';
 
 const PAGE = 1000;
 
-/** Names of the containers of an account that begin so. */
+/** Names of the containers of an account that begin so; none where there is no account. */
 export async function* listContainers(
   account: SwiftAccount,
   prefix: string,
@@ -32,7 +32,7 @@ const ENTRIES = Joi.array<Entry[]>()
   )
   .required();
 
-/** The entries of a listing, page by page. */
+/** The entries of a listing, page by page. @param path of a container; empty for the account. */
 export async function* pages(
   account: SwiftAccount,
   path: string,
@@ -49,7 +49,11 @@ export async function* pages(
       });
       entries = status === 204 ? [] : readEntries(body);
     } catch (error) {
-      if (statusOf(error) === 404) throw containerMissing(error);
+      if (statusOf(error) === 404) {
+        // An account that is not there has no containers.
+        if (path === '') return;
+        throw containerMissing(error);
+      }
       throw toStoreError(error, 'read');
     }
     yield* entries;

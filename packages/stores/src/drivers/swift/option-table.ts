@@ -127,7 +127,7 @@ export const SWIFT_OPTIONS = {
     kind: 'boolean',
     default: false,
     description:
-      'Keep images in the Swift accounts of the projects that upload them, each in a container of its own: <swift_store_container>_<image id>. Callers need a token of Keystone and the right to make containers. The user of swift_store_user removes data, writes on when a token has ended, sweeps, and tells Swift who may read: it needs a role that Swift takes for that in all accounts (reseller_admin_role: ResellerAdmin). Which uploads run is noted in the container swift_store_container of its own account. Blobs that no image has are not searched for.',
+      'Keep images in the Swift accounts of the projects that upload them, each in a container of its own: <swift_store_container>_<image id>. Callers need a token of Keystone and the right to make containers. The user of swift_store_user removes data, writes on when a token has ended, sweeps, and tells Swift who may read: it needs a role that Swift takes for that in all accounts (reseller_admin_role: ResellerAdmin). Which uploads run is noted in the container swift_store_container of its own account. Blobs that no image has are searched for in the accounts of the projects that own images, or did until these were purged.',
   },
   swift_store_use_trusts: {
     kind: 'boolean',

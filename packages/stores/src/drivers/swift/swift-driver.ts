@@ -1,6 +1,4 @@
-import { ageOf } from '../../remote/unfinished-marks';
 import { blobMissing } from '../../store-errors';
-import { parseBlobName } from '../../store-driver';
 import type {
   AddRequest,
   AddedBlob,
@@ -19,6 +17,7 @@ import type { StoreOptions } from '../../store-options';
 import { listAttempts, marksIn, removeAttempt, removeBlob } from './attempts';
 import { copyBlob } from './copy-blob';
 import { removeObject } from './remove-object';
+import { listBlobsIn } from './list-blobs';
 import { listContainers } from './listings';
 import { readObject, requireObject, sizeOfObject } from './read-object';
 import type { ObjectPlace } from './read-object';
@@ -126,20 +125,9 @@ export class SwiftDriver implements StoreDriver {
     const { area } = this.settings;
     const reference = area.defaultReference;
     for await (const container of this.containers()) {
-      for await (const { key, sizeBytes, modified } of container.list()) {
-        const parsed = parseBlobName(key);
-        if (parsed === undefined) continue;
-        // A manifest has no bytes of its own.
-        const found = sizeBytes > 0 ? { sizeBytes } : await container.find(key);
-        if (found === undefined) continue;
-        yield {
-          ...parsed,
-          name: key,
-          locationUrl: toLocation(area, { reference, container: container.name, object: key }),
-          sizeBytes: found.sizeBytes,
-          ageSeconds: ageOf(modified),
-        };
-      }
+      yield* listBlobsIn(container, (object) =>
+        toLocation(area, { reference, container: container.name, object }),
+      );
     }
   }
 

@@ -1,4 +1,5 @@
 import type { BlobAccess } from '../../../store-driver';
+import { isProjectId } from './tenant-accounts';
 
 /** Everybody with a token of Keystone: nobody reads without one (stores sheet §6). */
 const ALL_PROJECTS = '*:*';
@@ -17,7 +18,7 @@ export function accessHeaders(
 /** What is no id of a project could mean others in the list: `.r:*` anybody, a comma one more. */
 function allUsersOf(projects: readonly string[]): string {
   return projects
-    .filter((project) => /^[A-Za-z0-9_-]+$/.test(project))
+    .filter(isProjectId)
     .map((project) => `${project}:*`)
     .join(',');
 }

@@ -52,6 +52,11 @@ export class TenantAccounts {
   }
 }
 
+/** What else stands in the place of an id could mean other accounts, or everybody in a list. */
+export function isProjectId(text: string): boolean {
+  return /^[A-Za-z0-9_-]+$/.test(text);
+}
+
 export function accountUrl({ before, after }: AccountUrls, projectId: string): string {
   return `${before}${projectId}${after}`;
 }

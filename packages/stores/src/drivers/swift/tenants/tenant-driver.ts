@@ -1,3 +1,4 @@
+import { isCanonicalUuid } from '@glance/common';
 import { markOf, MARK_PREFIX, type Attempt } from '../../../remote/unfinished-marks';
 import { blobMissing } from '../../../store-errors';
 import type {
@@ -10,6 +11,7 @@ import type {
   StoreCaller,
   StoreContext,
   StoreDriver,
+  StoredBlob,
   UnfinishedBlob,
   UnfinishedFate,
   UploadName,
@@ -19,6 +21,8 @@ import type { AttemptRecord, FindContainer } from '../attempts';
 import { readObject, requireObject, sizeOfObject } from '../read-object';
 import type { ObjectPlace } from '../read-object';
 import { copyBlob } from '../copy-blob';
+import { listBlobsIn } from '../list-blobs';
+import { listContainers } from '../listings';
 import { removeObject } from '../remove-object';
 import { SwiftContainer } from '../swift-container';
 import { copyUnsupported, toStoreError } from '../swift-errors';
@@ -30,7 +34,7 @@ import type { SwiftSettings } from '../swift-options';
 import { writeBlob } from '../write-blob';
 import type { AttemptPlace, WrittenBlob } from '../write-blob';
 import { accessHeaders } from './access-headers';
-import { TenantAccounts, accountUrl } from './tenant-accounts';
+import { TenantAccounts, accountUrl, isProjectId } from './tenant-accounts';
 import type { AccountUrls } from './tenant-accounts';
 import { projectOf, tenantContainer, tenantPlaceOf, toTenantLocation } from './tenant-location';
 
@@ -51,7 +55,12 @@ interface TenantObject extends ObjectPlace {
  */
 export class TenantDriver implements StoreDriver {
   readonly schemes = SCHEMES;
-  readonly capabilities = { add: true, delete: true, partialRead: true, list: false };
+  readonly capabilities = {
+    add: true,
+    delete: true,
+    partialRead: true,
+    list: 'by project',
+  } as const;
   readonly properties: Readonly<Record<string, unknown>>;
   private readonly http: SwiftHttp;
   private readonly accounts: TenantAccounts;
@@ -134,9 +143,21 @@ export class TenantDriver implements StoreDriver {
     await container.describe(accessHeaders(access, this.settings.adminProjects ?? []));
   }
 
-  // Never called: the capabilities say so, and InstrumentedStore answers in its place.
-  listBlobs(): never {
-    throw new Error('the accounts of projects are not listed');
+  async *listBlobs(projectId?: string): AsyncGenerator<StoredBlob, undefined> {
+    const urls = await this.urls('read');
+    // Asked for without one.
+    if (projectId === urls.ownProjectId) return;
+    if (projectId !== undefined && !isProjectId(projectId)) return;
+    const storageUrl = accountUrl(urls, projectId ?? urls.ownProjectId);
+    const prefix = tenantContainer(this.settings.area.container, '');
+    for await (const name of listContainers(this.accounts.of(storageUrl), prefix)) {
+      const imageId = name.slice(prefix.length);
+      if (!isCanonicalUuid(imageId)) continue;
+      const container = this.containerOf(storageUrl, imageId);
+      yield* listBlobsIn(container, (object) =>
+        toTenantLocation({ storageUrl, container: name, imageId, object }),
+      );
+    }
   }
 
   async listUnfinished(): Promise<UnfinishedBlob[]> {
