@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { check, type JournalEntry } from './support/checker';
-import { DATABASES, Deployment, eventually } from './support/deployment';
+import { DATABASES, Deployment, eventually, type ServiceProcess } from './support/deployment';
 import { ImageSource } from './support/image-source';
 import { createV2, showV2 } from './support/v2-client';
 
@@ -11,6 +11,8 @@ jest.setTimeout(180_000);
 
 /** I1: accepted, not answered. I2: before the first byte is read. I3: unpacked into a file. U…: of the store that is filled. I5: done. */
 const POINTS = ['I1', 'I2', 'I3', 'U4', 'U6', 'U7', 'I5'] as const;
+/** U2 and U4: before and after the bytes are copied. */
+const CLONE_POINTS = ['I1', 'I2', 'U2', 'U4', 'U5', 'U6', 'U7', 'I5'] as const;
 const SETTLE_MS = 60_000;
 /** The database matters to leases as v1 shows it on each (fail-points.test.ts): one is enough here. */
 const DATABASE = DATABASES.at(-1)!;
@@ -100,10 +102,49 @@ describe(`an import whose process is killed, on ${DATABASE}`, () => {
     }, SETTLE_MS);
     const journal = attempts.map(({ id }) => entryOf(id));
     expect(await check(deployment, journal, { settleMs: SETTLE_MS })).toEqual([]);
-    // Each was claimed by the process that accepted it, or by one that searched in that very moment.
+    expect(await killed(attempts)).toBeGreaterThan(POINTS.length / 2);
+  });
+
+  it('of another image, which the store copies, is finished by another', async () => {
+    const original = randomUUID();
+    expect(await createV2(deployment.apiUrl, original)).toBe(201);
+    const stored = await fetch(`${deployment.apiUrl}/v2/images/${original}/file`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: data,
+    });
+    expect(stored.status).toBe(204);
+    const attempts = await Promise.all(
+      CLONE_POINTS.map((point) => deployment.addApi(`${point}:kill`)),
+    );
+    for (const { url } of attempts) {
+      await fetch(`${url}/v2/tasks`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ type: 'clone', input: { image_id: original } }),
+      }).catch(() => undefined);
+    }
+    const clones = await eventually(async () => {
+      const answer = await fetch(`${deployment.apiUrl}/v2/tasks?type=clone&limit=100`);
+      const { tasks } = (await answer.json()) as { tasks: { id: string; status: string }[] };
+      expect(tasks.map(({ status }) => status)).toEqual(CLONE_POINTS.map(() => 'success'));
+      return tasks;
+    }, SETTLE_MS);
+    const journal = [entryOf(original)];
+    for (const { id } of clones) {
+      const task = await fetch(`${deployment.apiUrl}/v2/tasks/${id}`);
+      const { result } = (await task.json()) as { result: { image_id: string } };
+      journal.push(entryOf(result.image_id));
+    }
+    expect(await check(deployment, journal, { settleMs: SETTLE_MS })).toEqual([]);
+    expect(await killed(attempts)).toBeGreaterThan(CLONE_POINTS.length / 2);
+  });
+
+  /** Each was claimed by the process that accepted it, or by one that searched in that very moment. */
+  async function killed(attempts: readonly { service: ServiceProcess }[]): Promise<number> {
     const exits = await Promise.all(
       attempts.map(({ service }) => Promise.race([service.exited, Promise.resolve('alive')])),
     );
-    expect(exits.filter((each) => each === 'SIGKILL').length).toBeGreaterThan(POINTS.length / 2);
-  });
+    return exits.filter((each) => each === 'SIGKILL').length;
+  }
 });
