@@ -1,16 +1,16 @@
 import os from 'node:os';
 import { HttpRegistry, checkContract, type Registry } from '@glance/registry-client';
-import { SERVICE_IDENTITY, isDomainError } from '@glance/common';
+import { isDomainError } from '@glance/common';
 import {
   Readiness,
   RepeatedTask,
   TrustedProxies,
   describeTasks,
-  newRequestId,
   type HttpApplication,
   type ProgramEnvironment,
 } from '@glance/service-kit';
 import { StoreSet } from '@glance/stores';
+import { serviceContext } from './auth/call-context';
 import type { ApiParts } from './api-parts';
 import { createApp } from './app';
 import { createAuthenticator } from './auth/create-authenticator';
@@ -334,7 +334,7 @@ async function askContract(
   timeoutMs: number,
   need: typeof LIMITS_NEED | undefined,
 ): Promise<void> {
-  const context = { identity: SERVICE_IDENTITY, requestId: newRequestId(), timeoutMs };
+  const context = { ...serviceContext(), timeoutMs };
   await checkContract(registry, context, need);
 }
 

@@ -1,9 +1,10 @@
 import { lstat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { SERVICE_IDENTITY, describeError, isDomainError, type ImageRecord } from '@glance/common';
+import { describeError, isDomainError, type ImageRecord } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import { readBlob } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { ExternalBody } from '../transfer/external-body';
 import type { HashPool } from '../transfer/hash-pool';
 import { UploadSource } from '../transfer/upload-source';
@@ -75,7 +76,7 @@ export class CacheSweeper {
 
   /** Undefined for one whose data nobody will ever be served. */
   private async image(imageId: string): Promise<ImageRecord | undefined> {
-    const context = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+    const context = serviceContext();
     try {
       const image = await this.parts.registry.getImage(imageId, context);
       return image.deleted ? undefined : image;

@@ -1,7 +1,8 @@
-import { SERVICE_IDENTITY, describeError, isDomainError, type ImageRecord } from '@glance/common';
+import { describeError, isDomainError, type ImageRecord } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { openImageData } from '../images/open-image-data';
 import type { CacheEntries } from './cache-entries';
 import type { CacheFetches } from './cache-fetches';
@@ -75,7 +76,7 @@ export class Prefetcher {
   private async fetch(imageId: string): Promise<void> {
     const { registry, queue, logger } = this.parts;
     try {
-      const context = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+      const context = serviceContext();
       const image = await registry.getImage(imageId, context);
       if (image.deleted) await queue.remove(imageId);
       // Others may still become it.

@@ -1,7 +1,8 @@
-import { SERVICE_IDENTITY, describeError, type ImageListQuery } from '@glance/common';
-import type { CallContext, Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import { describeError, type ImageListQuery } from '@glance/common';
+import type { Registry } from '@glance/registry-client';
+import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { StoreAccess } from './store-access';
 
 const SWEEP_NAME = 'access';
@@ -34,14 +35,15 @@ export class AccessSweeper {
   /** A sweep, unless any process of the service began one in the last interval. */
   async sweepIfDue(intervalSeconds: number, isCancelled: () => boolean): Promise<void> {
     const claim = { name: SWEEP_NAME, intervalSeconds };
-    if (await this.options.registry.claimSweep(claim, newContext())) await this.sweep(isCancelled);
+    const isDue = await this.options.registry.claimSweep(claim, serviceContext());
+    if (isDue) await this.sweep(isCancelled);
   }
 
   /** @returns of how many images the stores were told. */
   async sweep(isCancelled: () => boolean = () => false): Promise<number> {
     const { registry, logger } = this.options;
     const access = new StoreAccess(this.options);
-    const context = newContext();
+    const context = serviceContext();
     let told = 0;
     let failed = 0;
     let reason = '';
@@ -72,5 +74,3 @@ export class AccessSweeper {
     return told;
   }
 }
-
-const newContext = (): CallContext => ({ identity: SERVICE_IDENTITY, requestId: newRequestId() });

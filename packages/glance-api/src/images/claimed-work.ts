@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import { SERVICE_IDENTITY, describeError } from '@glance/common';
+import { describeError } from '@glance/common';
 import type { CallContext } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
+import { serviceContext } from '../auth/call-context';
 
 export interface ClaimedWorkOptions {
   logger: Logger;
@@ -74,7 +75,7 @@ export abstract class ClaimedWork<Claim> {
 
   private async work(imageId: string | undefined): Promise<void> {
     for (let wanted = imageId; !this.stopping.signal.aborted;) {
-      const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+      const context = serviceContext();
       const claimed = await this.claim(wanted, context);
       if (claimed) {
         // There may be more to do than one worker does.

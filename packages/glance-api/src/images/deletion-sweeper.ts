@@ -1,7 +1,8 @@
-import { SERVICE_IDENTITY, describeError, isDomainError, type DeletionPlan } from '@glance/common';
+import { describeError, isDomainError, type DeletionPlan } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { finishDeletion } from './delete-image';
 import { finishRemoval } from './remove-locations';
 
@@ -29,7 +30,7 @@ export class DeletionSweeper {
 
   /** @returns how many deletions, of images and of single locations, were finished. */
   async sweep(now = new Date()): Promise<number> {
-    const context: CallContext = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+    const context = serviceContext();
     return (await this.sweepImages(context)) + (await this.sweepLocations(now, context));
   }
 

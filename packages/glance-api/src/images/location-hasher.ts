@@ -1,14 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import {
-  DomainError,
-  SERVICE_IDENTITY,
-  describeError,
-  isDomainError,
-  type RecordHashes,
-} from '@glance/common';
+import { DomainError, describeError, isDomainError, type RecordHashes } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { ExternalBody } from '../transfer/external-body';
 import type { HashPool } from '../transfer/hash-pool';
 import { UploadSource } from '../transfer/upload-source';
@@ -86,7 +81,7 @@ export class LocationHasher {
     for (let attempt = 0; attempt <= retries; attempt += 1) {
       try {
         const request = await this.read(location);
-        const context = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+        const context = serviceContext();
         const isRecorded = await registry.recordHashes(location.imageId, request, context);
         logger.info(
           isRecorded

@@ -1,13 +1,8 @@
-import {
-  MAX_JUDGED_BLOBS,
-  SERVICE_IDENTITY,
-  describeError,
-  isDomainError,
-  type UnownedBlob,
-} from '@glance/common';
-import type { CallContext, Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import { MAX_JUDGED_BLOBS, describeError, isDomainError, type UnownedBlob } from '@glance/common';
+import type { Registry } from '@glance/registry-client';
+import type { Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoredBlob, StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 
 /** More orphans than the larger of these are no left-overs: something is wrong. */
 const PLAUSIBLE_ORPHANS = 10;
@@ -265,10 +260,6 @@ function anomalyOf({
     `${verdicts} of the ${blobs} blobs in store ${storeId} have no image, more than are plausible: ` +
     'is the database restored, or do other deployments share the store?'
   );
-}
-
-function serviceContext(): CallContext {
-  return { identity: SERVICE_IDENTITY, requestId: newRequestId() };
 }
 
 async function* inBatches(blobs: AsyncIterable<StoredBlob>): AsyncGenerator<StoredBlob[]> {

@@ -1,6 +1,5 @@
 import {
   type DomainError,
-  SERVICE_IDENTITY,
   describeError,
   failPoint,
   isDomainError,
@@ -9,6 +8,7 @@ import {
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { removeData } from './remove-data';
 
 export interface RemovalOptions {
@@ -34,7 +34,7 @@ export async function removeTakenLocations(
   const { registry, logger } = options;
   failPoint('D1');
   // The registry knows what else counts on the data. From here on it is the service's own work.
-  const context: CallContext = { identity: SERVICE_IDENTITY, requestId };
+  const context = serviceContext(requestId);
   let removals;
   try {
     removals = await registry.listRemovals({ imageId, limit: MOST_OF_ONE_IMAGE }, context);

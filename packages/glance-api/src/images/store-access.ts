@@ -1,7 +1,8 @@
-import { SERVICE_IDENTITY, describeError, isDomainError, type ImageRecord } from '@glance/common';
+import { describeError, isDomainError, type ImageRecord } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { BlobAccess, InstrumentedStore, StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { activeLocations } from './open-image-data';
 
 /** So often changes that meet each other are followed, before the last of them is left to itself. */
@@ -103,7 +104,7 @@ export class StoreAccess {
 
   /** @throws DomainError of a store, or of the registry. An image that is gone needs nothing. */
   async set(imageId: string, { requestId }: Pick<CallContext, 'requestId'>): Promise<void> {
-    const context = { identity: SERVICE_IDENTITY, requestId };
+    const context = serviceContext(requestId);
     try {
       let told = '';
       for (let round = 1; round <= ROUNDS; round += 1) {

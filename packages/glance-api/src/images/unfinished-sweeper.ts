@@ -1,8 +1,9 @@
-import { SERVICE_IDENTITY, describeError, isDomainError } from '@glance/common';
+import { describeError, isDomainError } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
+import { serviceContext } from '../auth/call-context';
 import type { WorkArea } from '../imports/preparation/work-area';
 import type { StagingArea } from '../imports/staging-area';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
 import type { InstrumentedStore, StoreSet, UnfinishedBlob, UnfinishedFate } from '@glance/stores';
 
 /** Bytes of an upload that the registry does not know are kept this long: its database may be younger than the store. */
@@ -75,10 +76,11 @@ export class UnfinishedSweeper {
   /** @returns undefined while the upload runs, or may run for all that is known. */
   private async fateOf(blob: UnfinishedBlob): Promise<UnfinishedFate | undefined> {
     try {
-      const { state } = await this.options.registry.getUpload(blob.imageId, blob.uploadId, {
-        identity: SERVICE_IDENTITY,
-        requestId: newRequestId(),
-      });
+      const { state } = await this.options.registry.getUpload(
+        blob.imageId,
+        blob.uploadId,
+        serviceContext(),
+      );
       if (state === 'live' || state === 'staged') return undefined;
       return state === 'committed' ? 'owned or unknown' : 'abandoned';
     } catch (error) {

@@ -2,13 +2,13 @@ import {
   DomainError,
   MIB,
   PROJECT_LIMIT_NAMES,
-  SERVICE_IDENTITY,
   type ProjectLimitName,
   type ProjectLimits,
 } from '@glance/common';
 import { KeystoneError, type LimitReader } from '@glance/keystone-client';
 import { checkContract, type Registry } from '@glance/registry-client';
-import { newRequestId, type Logger } from '@glance/service-kit';
+import type { Logger } from '@glance/service-kit';
+import { serviceContext } from '../auth/call-context';
 import type { LimitSource } from './project-limits';
 
 /** What the registry must be able to do when limits travel with calls. */
@@ -69,7 +69,7 @@ export class KeystoneLimits implements LimitSource {
 
   /** An older registry would refuse limits in words that say nothing to an operator. */
   private async checkEnforced(): Promise<void> {
-    const context = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+    const context = serviceContext();
     this.isEnforced ??= checkContract(this.options.registry, context, LIMITS_NEED);
     try {
       await this.isEnforced;

@@ -1,4 +1,4 @@
-import { SERVICE_IDENTITY, describeError } from '@glance/common';
+import { describeError } from '@glance/common';
 import { checkContract } from '@glance/registry-client';
 import {
   ConfigError,
@@ -6,11 +6,11 @@ import {
   OperatorLog,
   ServiceKeys,
   loadConfig,
-  newRequestId,
   readServiceKeys,
   type ManageInvocation,
 } from '@glance/service-kit';
 import { StoreConfigurationError, StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { CacheCleaner } from '../cache/cache-cleaner';
 import { CacheDirectory } from '../cache/cache-directory';
 import { CacheEntries } from '../cache/cache-entries';
@@ -71,7 +71,7 @@ export const runCachePrefetcher = asProgram(async ({ config, invocation, secrets
   const warn = (message: string): void => printError(`WARNING: ${message}`);
   const hashPool = new HashPool(2);
   try {
-    await checkContract(registry, { identity: SERVICE_IDENTITY, requestId: newRequestId() });
+    await checkContract(registry, serviceContext());
     const stores = await StoreSet.create(storeSettings(config, warn), { warn });
     try {
       const cache = await createCache(config, { registry, stores, hashPool, logger: log });

@@ -1,4 +1,4 @@
-import { SERVICE_IDENTITY, describeError } from '@glance/common';
+import { describeError } from '@glance/common';
 import { checkContract, type CallContext, type Registry } from '@glance/registry-client';
 import {
   ConfigError,
@@ -6,11 +6,11 @@ import {
   OperatorLog,
   ServiceKeys,
   loadConfig,
-  newRequestId,
   readServiceKeys,
   type ManageInvocation,
 } from '@glance/service-kit';
 import { StoreConfigurationError, StoreSet } from '@glance/stores';
+import { serviceContext } from '../auth/call-context';
 import { API_DEFAULT_FILES, API_OPTIONS, type ApiConfig } from '../config';
 import { createStagingArea } from '../imports/create-imports';
 import { createRegistryClient } from '../registry-access';
@@ -84,7 +84,7 @@ async function run(
     release: RELEASE,
     serviceKeys,
   });
-  const context = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+  const context = serviceContext();
   try {
     await checkContract(registry, context);
     await work({

@@ -1,13 +1,13 @@
 import {
   MAX_REPORTED_DOWNLOADS,
-  SERVICE_IDENTITY,
   isDomainError,
   type DownloadReport,
   type ImageRecord,
 } from '@glance/common';
 import type { Registry } from '@glance/registry-client';
-import { clientView, newRequestId, type Logger } from '@glance/service-kit';
+import { clientView, type Logger } from '@glance/service-kit';
 import type { Request } from 'express';
+import { serviceContext } from '../auth/call-context';
 import { identityOf } from '../auth/authenticate';
 
 /** What is noted while the registry cannot be told; more are not told of. */
@@ -86,7 +86,7 @@ export class DownloadReports {
   }
 
   private async tell(downloads: DownloadReport[]): Promise<boolean> {
-    const context = { identity: SERVICE_IDENTITY, requestId: newRequestId() };
+    const context = serviceContext();
     return await this.registry.reportDownloads({ downloads }, context);
   }
 }
