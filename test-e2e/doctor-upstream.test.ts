@@ -182,6 +182,26 @@ describeUpstream.each(DATABASES)('doctor on an upstream Glance with images, on %
     );
   });
 
+  it('misses the locations of an image', async () => {
+    const set = (deleted: number): Promise<void> =>
+      executeSql(
+        place,
+        `UPDATE image_locations SET deleted = ${deleted} WHERE image_id = '${images['two']!}'`,
+      );
+    await set(1);
+    const lost = await doctor(file);
+    // A snapshot of a volume has none.
+    const size = (bytes: number): Promise<void> =>
+      executeSql(place, `UPDATE images SET size = ${bytes} WHERE id = '${images['two']!}'`);
+    await size(0);
+    const empty = await doctor(file);
+    await Promise.all([set(0), size(70)]);
+    expect(linesOf(lost, 'change')).toContain(
+      `change 1 active or deactivated images have a size and no location: their data cannot be found; restore their rows of image_locations from a backup, or delete them: ${images['two']!}`,
+    );
+    expect(empty.out).not.toContain('no location:');
+  });
+
   it('misses the directory of a store', async () => {
     await rename(place.imageDirectory, `${place.imageDirectory}.away`);
     const run = await doctor(file);

@@ -11,7 +11,7 @@ const SHOWN = 10;
 type Location = InspectedLocation & { url: string };
 
 /**
- * Every location in the database, by where it points: whether a store serves it, and for some of
+ * Images that lost their locations, and every location in the database, by where it points: whether a store serves it, and for some of
  * them whether the data is there with the size that the database says. Nothing where the database
  * cannot be read, which is told elsewhere.
  */
@@ -27,11 +27,26 @@ export async function checkImageData(subject: Subject): Promise<Finding[]> {
   try {
     const total = await database.countLocations().catch(() => undefined);
     if (total === undefined) return [];
-    return await new LocationSurvey(stores, unopened, subject).findings(database, total);
+    const survey = new LocationSurvey(stores, unopened, subject);
+    return [
+      ...(await survey.findings(database, total)),
+      ...describeLost(await database.imagesWithoutLocation()),
+    ];
   } finally {
     await closeStores(stores);
     await database.close();
   }
+}
+
+function describeLost(imageIds: readonly string[]): Finding[] {
+  if (imageIds.length === 0) return [];
+  const shown = imageIds.slice(0, SHOWN).join(', ');
+  const more = imageIds.length > SHOWN ? ` and ${imageIds.length - SHOWN} more` : '';
+  return [
+    change(
+      `${imageIds.length} active or deactivated images have a size and no location: their data cannot be found; restore their rows of image_locations from a backup, or delete them: ${shown}${more}`,
+    ),
+  ];
 }
 
 class LocationSurvey {

@@ -132,6 +132,24 @@ export class DatabaseInspection {
     }));
   }
 
+  /**
+   * Ids of images that are to have bytes, and have no location at all. Those of no bytes may be:
+   * Nova keeps the snapshots of volumes so.
+   */
+  async imagesWithoutLocation(): Promise<string[]> {
+    const rows = await selectRows<{ id: string }>(
+      this.database.knex,
+      sqlText(
+        `SELECT id FROM images
+          WHERE deleted = 0 AND status IN ('active', 'deactivated') AND size > 0
+            AND NOT EXISTS (SELECT 1 FROM image_locations
+              WHERE image_locations.image_id = images.id AND image_locations.deleted = 0)
+          ORDER BY id`,
+      ),
+    );
+    return rows.map(({ id }) => id);
+  }
+
   async countLocations(): Promise<number> {
     const row = await selectRow<{ total: number | string }>(
       this.database.knex,
