@@ -7,7 +7,8 @@ import { executeSql, selectRow, selectRows, sql, sqlText } from './sql';
 
 const TABLE = 'registry_migrations';
 // Locks of the server are not a database's own: the name carries it.
-const LOCK_NAME = sqlText("CONCAT('glance-registry:', MD5(DATABASE()))");
+// At most 64 characters. MySQL 9.6 has no MD5 any more.
+const LOCK_NAME = sqlText("CONCAT('glance-registry:', LEFT(SHA2(DATABASE(), 256), 32))");
 const LOCK_WAIT_SECONDS = 60;
 
 /** Migrations that the database has not seen yet, in order. */

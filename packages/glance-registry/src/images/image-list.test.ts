@@ -312,7 +312,7 @@ describeEachDatabase('the list of images', (current, dialect) => {
         table: string;
         Extra: string;
         key: string;
-      }>(knex, sql`EXPLAIN ${page}`);
+      }>(knex, sql`EXPLAIN FORMAT = TRADITIONAL ${page}`);
       // Nothing is collected before the first image is looked at.
       expect(plan.map((step) => step.select_type)).not.toContain('MATERIALIZED');
       const branches = plan.filter(({ table }) => table === 'images');

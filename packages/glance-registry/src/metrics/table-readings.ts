@@ -64,16 +64,16 @@ export async function readTables(connection: Knex, dialect: Dialect): Promise<Ta
   // One after the other: a scrape has one connection.
   for (const queue of QUEUES) queues.push(await readQueue(connection, dialect, queue));
   const leases = await readLeases(connection, dialect);
-  const usage = await selectRow<Record<'stored' | 'reserved', number | string | null>>(
+  const usage = await selectRow<Record<'stored_bytes' | 'reserved_bytes', number | string | null>>(
     connection,
-    sql`SELECT SUM(used_bytes) AS stored, SUM(reserved_bytes) AS reserved
+    sql`SELECT SUM(used_bytes) AS stored_bytes, SUM(reserved_bytes) AS reserved_bytes
       FROM registry_quota_usage`,
   );
   return {
     queues,
     leases,
-    storedBytes: toNumber(usage?.stored ?? 0),
-    reservedBytes: toNumber(usage?.reserved ?? 0),
+    storedBytes: toNumber(usage?.stored_bytes ?? 0),
+    reservedBytes: toNumber(usage?.reserved_bytes ?? 0),
   };
 }
 

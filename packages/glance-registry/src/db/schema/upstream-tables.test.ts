@@ -250,7 +250,7 @@ describeEachDatabase('the tables shared with upstream', (current, dialect) => {
   onMysql.each(Object.keys(SHEET))('%s has the columns and keys of the sheet', async (table) => {
     const columns = await query<Record<string, string | null>>(
       sql`SELECT column_name AS name, column_type AS type, is_nullable AS nullable,
-          column_default AS value, extra FROM information_schema.columns
+          column_default AS value, extra AS extra FROM information_schema.columns
         WHERE table_schema = DATABASE() AND table_name = ${table} ORDER BY ordinal_position`,
     );
     const described = columns.map(({ name, type, nullable, value, extra }) => {
@@ -287,7 +287,7 @@ describeEachDatabase('the tables shared with upstream', (current, dialect) => {
 
   onMysql('are InnoDB tables of three-byte utf8', async () => {
     const tables = await query<{ name: string; engine: string; collation: string }>(
-      sql`SELECT table_name AS name, engine, table_collation AS collation
+      sql`SELECT table_name AS name, engine AS engine, table_collation AS collation
         FROM information_schema.tables WHERE table_schema = DATABASE()`,
     );
     for (const name of Object.keys(SHEET)) {
