@@ -345,6 +345,7 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
       // Of the operator.
       await plant('blue', '/tenant_notes');
       await plant('blue', `/tenant_notes/${small}`);
+      await plant('red', `/tenant_${kept}/${small}`);
 
       const found = async (): Promise<string[]> => {
         const { out } = await deployment.manageStore('orphans');
@@ -363,6 +364,8 @@ withSwiftPrograms(withClients(describeWithKeystone()))('images in a Swift with a
       expect(await accountOf('blue')).toEqual({ tenant_notes: [small] });
       expect(Object.keys(await accountOf('images'))).not.toContain(`tenant_${own}`);
       expect((await client.saved(RED, kept)).length).toBe(11 * MIB);
+      expect((await accountOf('red'))[`tenant_${kept}`]).toContain(small);
+      await swift.ask(AUDITOR, 'DELETE', 'red', `/tenant_${kept}/${small}`);
       await client.as(RED, 'image', 'delete', kept);
     });
   });

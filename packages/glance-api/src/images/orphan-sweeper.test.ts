@@ -6,6 +6,7 @@ import type { ImageLocation } from '@glance/common';
 import { FakeRegistry } from '@glance/registry-client/testing';
 import { silentLogger, type Logger } from '@glance/service-kit';
 import { StoreSet } from '@glance/stores';
+import { memoryStores } from '../testing/memory-stores';
 import { OrphanSweeper, type Orphan, type OrphanRun } from './orphan-sweeper';
 
 const DAY_SECONDS = 86_400;
@@ -233,6 +234,35 @@ describe('OrphanSweeper', () => {
     const removed = runs.flat().map((report) => report.removed);
     expect(removed.reduce((a, b) => a + b)).toBe(10);
     expect(await files()).toHaveLength(10);
+  });
+
+  it('looks into the accounts of all projects with images, where a store lists by project', async () => {
+    const projects = Array.from({ length: 201 }, (_, number) => `project-${1000 + number}`);
+    for (const projectId of projects) {
+      await registry.createImage(
+        { image: {} },
+        { ...CONTEXT, identity: { ...CONTEXT.identity, projectId } },
+      );
+    }
+    const memory = await memoryStores(['accounts'], { list: 'by project' });
+    const asked: (string | undefined)[] = [];
+    Object.assign(memory.drivers.get('accounts')!, {
+      async *listBlobs(project?: string) {
+        asked.push(project);
+        yield* [];
+      },
+    });
+    const byProject = new OrphanSweeper({
+      registry,
+      stores: memory.stores,
+      logger: silentLogger,
+      minimumAgeSeconds: 0,
+      confirmAfterSeconds: 1,
+    });
+    expect(await byProject.sweep(REMOVE)).toMatchObject([{ storeId: 'accounts', blobs: 0 }]);
+    // First that of the store's own user.
+    expect(asked).toEqual([undefined, ...projects]);
+    await memory.stores.close();
   });
 
   it('runs once per interval, whoever asks', async () => {

@@ -1,4 +1,4 @@
-import { MemoryDriver, StoreSet } from '@glance/stores';
+import { MemoryDriver, StoreSet, type StoreCapabilities } from '@glance/stores';
 
 export interface MemoryStores {
   stores: StoreSet;
@@ -9,7 +9,7 @@ export interface MemoryStores {
 /** Stores in memory that a test can look into and break; the first one is the default. Several have names. */
 export async function memoryStores(
   ids: readonly string[] = ['memory'],
-  capabilities: Partial<MemoryDriver['capabilities']> = {},
+  capabilities: Partial<StoreCapabilities> = {},
 ): Promise<MemoryStores> {
   const drivers = new Map(
     ids.map((id) => {

@@ -154,9 +154,11 @@ export class TenantDriver implements StoreDriver {
       const imageId = name.slice(prefix.length);
       if (!isCanonicalUuid(imageId)) continue;
       const container = this.containerOf(storageUrl, imageId);
-      yield* listBlobsIn(container, (object) =>
-        toTenantLocation({ storageUrl, container: name, imageId, object }),
-      );
+      const locationOf = (object: string): string =>
+        toTenantLocation({ storageUrl, container: name, imageId, object });
+      for await (const blob of listBlobsIn(container, locationOf)) {
+        if (blob.imageId === imageId) yield blob;
+      }
     }
   }
 
