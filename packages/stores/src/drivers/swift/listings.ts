@@ -9,7 +9,7 @@ export async function* listContainers(
   account: SwiftAccount,
   prefix: string,
 ): AsyncGenerator<string, undefined> {
-  for await (const { name } of pages(account, '', { prefix })) {
+  for await (const { name } of pages(account, '', { prefix }, true)) {
     if (name?.startsWith(prefix) === true) yield name;
   }
 }
@@ -37,6 +37,7 @@ export async function* pages(
   account: SwiftAccount,
   path: string,
   query: Readonly<Record<string, string>>,
+  isEmptyWhenMissing: boolean,
 ): AsyncGenerator<Entry, undefined> {
   let marker = '';
   for (;;) {
@@ -49,12 +50,9 @@ export async function* pages(
       });
       entries = status === 204 ? [] : readEntries(body);
     } catch (error) {
-      if (statusOf(error) === 404) {
-        // An account that is not there has no containers.
-        if (path === '') return;
-        throw containerMissing(error);
-      }
-      throw toStoreError(error, 'read');
+      if (statusOf(error) !== 404) throw toStoreError(error, 'read');
+      if (isEmptyWhenMissing) return;
+      throw containerMissing(error);
     }
     yield* entries;
     const last = entries.at(-1);

@@ -270,8 +270,9 @@ export class SwiftContainer {
   /** Objects whose name begins so, page by page; without a prefix, those with no slash in theirs. */
   async *list(prefix?: string): AsyncGenerator<ListedObject, undefined> {
     const query = prefix === undefined ? { delimiter: '/' } : { prefix };
-    if (this.kind.isEmptyWhenMissing === true && !(await this.exists())) return;
-    for await (const { name, bytes, last_modified } of pages(this.account, this.path(), query)) {
+    const isEmptyWhenMissing = this.kind.isEmptyWhenMissing === true;
+    const entries = pages(this.account, this.path(), query, isEmptyWhenMissing);
+    for await (const { name, bytes, last_modified } of entries) {
       if (name === undefined) continue;
       // In UTC, without saying so.
       const modified = new Date(last_modified === undefined ? 0 : `${last_modified}Z`);
