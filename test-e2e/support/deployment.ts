@@ -30,7 +30,7 @@ export interface DeploymentOptions {
   database: DatabaseKind;
   /** Pairs of an api and a registry over one database and one store. */
   nodes?: number;
-  flavor?: 'fakeauth' | 'trusted-auth' | 'keystone';
+  flavor?: 'fakeauth' | 'trusted-auth' | 'keystone' | 'keystone+cachemanagement';
   /** `https`: the registry wants certificates instead of the service key. */
   registryProtocol?: 'https';
   /** Holds the service key, which then stands in no configuration file. */

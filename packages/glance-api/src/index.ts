@@ -7,7 +7,7 @@ export { runScrubber } from './manage/run-scrubber';
 export { authFlavor } from './auth/create-authenticator';
 export { isCachingFlavor } from './cache/create-cache';
 export {
-  enabledPlugins,
+  requireKnownPlugins,
   stagingPlace,
   workPlace,
   type ConfiguredPlace,

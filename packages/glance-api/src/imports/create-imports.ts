@@ -7,7 +7,7 @@ import type { FormatRules } from '../formats/format-inspection';
 import { sharedOptions, storeSettings } from '../store-config/store-settings';
 import { ImageImporter, type ImporterOptions } from './image-importer';
 import { ImportFilter } from './import-filter';
-import { bracketed, IMPORT_PLUGINS } from './import-options';
+import { IMPORT_PLUGINS } from './import-options';
 import { MetadataInjection } from './metadata-injection';
 import { DataPreparation } from './preparation/data-preparation';
 import { CONVERSION_FORMATS, type ConversionFormat } from './preparation/disk-conversion';
@@ -49,7 +49,8 @@ type Environment = Omit<
 export function createImports(config: ApiConfig, environment: Environment): ImportParts {
   const { logger, stores } = environment;
   const warn = (message: string): void => logger.warn(message);
-  const plugins = enabledPlugins(config.image_import_opts.image_import_plugins);
+  const { image_import_plugins: plugins } = config.image_import_opts;
+  requireKnownPlugins(plugins);
   const filter = new ImportFilter(config.import_filtering_opts);
   const { inject, ignore_user_roles: ignoredRoles } = config.inject_metadata_properties;
   const staging = createStagingArea(config, stores.areNamed, warn);
@@ -62,7 +63,7 @@ export function createImports(config: ApiConfig, environment: Environment): Impo
   const remotes = new RemoteImages({
     web: webOptions(config),
     filter,
-    propertyPrefixes: bracketed(config.glance_download_properties.extra_properties),
+    propertyPrefixes: config.glance_download_properties.extra_properties,
     diskFormats: config.image_format.disk_formats,
     containerFormats: config.image_format.container_formats,
     holdMs: config.import.timeout * 1000,
@@ -166,15 +167,13 @@ function webOptions(config: ApiConfig): StoreOptions {
 }
 
 /** @throws Error for a plugin that there is not. */
-export function enabledPlugins(items: readonly string[]): string[] {
-  const plugins = bracketed(items);
+export function requireKnownPlugins(plugins: readonly string[]): void {
   for (const plugin of plugins) {
     if (IMPORT_PLUGINS.some((known) => known === plugin)) continue;
     throw new Error(
       `[image_import_opts] image_import_plugins: this release has no ${plugin}; images would be imported without it. It has: ${IMPORT_PLUGINS.join(', ')}`,
     );
   }
-  return plugins;
 }
 
 /** The option lets nothing else in. */
@@ -183,8 +182,7 @@ function outputFormat(config: ApiConfig): ConversionFormat | undefined {
   return CONVERSION_FORMATS.find((format) => format === wanted);
 }
 
-function enabledMethods(items: readonly string[], warn: (message: string) => void): string[] {
-  const wanted = bracketed(items);
+function enabledMethods(wanted: readonly string[], warn: (message: string) => void): string[] {
   const known = wanted.filter((name) => IMPORT_METHODS.some((method) => method === name));
   for (const name of wanted.filter((each) => !known.includes(each))) {
     warn(`[DEFAULT] enabled_import_methods: this release has no ${name}`);

@@ -1,4 +1,3 @@
-import { bracketed } from './import-options';
 import { ImportFilter, type ImportFilterOptions } from './import-filter';
 
 const filter = (options: Partial<ImportFilterOptions> = {}): ImportFilter =>
@@ -80,26 +79,5 @@ describe('the filter of imports', () => {
     const check = (): string => filter().check('http://user:secret@example.org:22/disk');
     expect(check).toThrow('does not pass filtering');
     expect(check).not.toThrow('secret');
-  });
-});
-
-describe('lists as upstream writes them', () => {
-  it.each([
-    [
-      ['[glance-direct', 'web-download]'],
-      ['glance-direct', 'web-download'],
-    ],
-    [
-      ["['a'", ' "b"]'],
-      ['a', 'b'],
-    ],
-    [
-      ['a', 'b'],
-      ['a', 'b'],
-    ],
-    [['[]'], []],
-    [[], []],
-  ])('%j is %j', (items, expected) => {
-    expect(bracketed(items)).toEqual(expected);
   });
 });

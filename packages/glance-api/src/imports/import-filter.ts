@@ -22,8 +22,8 @@ interface Rule {
  * written; where that leads, the outbound filter decides.
  */
 export class ImportFilter {
-  /** Ports that the outbound filter has to let pass. */
-  readonly ports: readonly number[];
+  /** Ports that the outbound filter has to let pass; `any` where this filter alone decides. */
+  readonly ports: readonly number[] | 'any';
   private readonly schemes: Rule;
   private readonly hosts: Rule;
   private readonly portRule: Rule;
@@ -32,7 +32,8 @@ export class ImportFilter {
     this.schemes = ruleOf(options.allowed_schemes, options.disallowed_schemes);
     this.hosts = ruleOf(options.allowed_hosts, options.disallowed_hosts);
     this.portRule = ruleOf(options.allowed_ports, options.disallowed_ports);
-    this.ports = options.allowed_ports.map(Number).filter(Number.isInteger);
+    const { allowed_ports: ports } = options;
+    this.ports = ports.length === 0 ? 'any' : ports.map(Number).filter(Number.isInteger);
   }
 
   /**

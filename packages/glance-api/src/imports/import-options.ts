@@ -67,7 +67,10 @@ export const IMPORT_SECTIONS = {
       'Hosts that web-download may read, whole names or addresses; all public ones when empty.',
     ),
     disallowed_hosts: list('Hosts it may not read; without effect beside allowed_hosts.'),
-    allowed_ports: list('Ports of web-download, when the URL names one.', ['80', '443']),
+    allowed_ports: list(
+      'Ports of web-download, when the URL names one; any that is not disallowed when empty.',
+      ['80', '443'],
+    ),
     disallowed_ports: list('Ports it may not use; without effect beside allowed_ports.'),
   },
   image_import_opts: {
@@ -118,13 +121,3 @@ export const IMPORT_SECTIONS = {
     }),
   },
 };
-
-/** Upstream writes some of its lists in brackets. */
-export function bracketed(items: readonly string[]): string[] {
-  return items
-    .join(',')
-    .replace(/^\s*\[|\]\s*$/g, '')
-    .split(',')
-    .map((item) => item.trim().replace(/^(['"])(.*)\1$/, '$2'))
-    .filter((item) => item !== '');
-}

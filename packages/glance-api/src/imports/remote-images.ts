@@ -5,8 +5,10 @@ import type { ImportFilter } from './import-filter';
 
 /** An image of the same service in another region, and the token of who may read it there. */
 export interface RemoteImage {
-  /** Base of the service's URLs, without its version. */
-  endpoint: string;
+  /** Base of the service's URLs, without its version; undefined where the catalog has none. */
+  endpoint: string | undefined;
+  /** What was looked for in the catalog, for whoever reads the task. */
+  place: string;
   imageId: string;
   token: string;
 }
@@ -47,7 +49,8 @@ export class RemoteImages {
 
   /** @throws DomainError `invalid_request` unless the filter of imports lets the data's URL pass */
   hold(taskId: string, image: RemoteImage): void {
-    this.options.filter.check(`${urlOf(image)}/file`, 'glance-download');
+    const url = urlOf(image);
+    if (url !== undefined) this.options.filter.check(`${url}/file`, 'glance-download');
     this.held.set(taskId, { ...image, until: Date.now() + this.options.holdMs });
   }
 
@@ -63,6 +66,7 @@ export class RemoteImages {
     const image = this.held.get(taskId);
     if (!image) throw unusable('The token of the import is gone');
     const url = urlOf(image);
+    if (url === undefined) throw unusable(`The service catalog has no ${image.place}`);
     const { origin, port, protocol } = new URL(url);
     const { web, filter, warn } = this.options;
     const reader = createWebReader(web, {
@@ -113,8 +117,8 @@ export class RemoteImages {
   }
 }
 
-function urlOf({ endpoint, imageId }: RemoteImage): string {
-  return `${endpoint}/v2/images/${imageId}`;
+function urlOf({ endpoint, imageId }: RemoteImage): string | undefined {
+  return endpoint === undefined ? undefined : `${endpoint}/v2/images/${imageId}`;
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -86,7 +86,7 @@ describe('v1 images with data from elsewhere', () => {
     it.each([
       ['', 'External source should not be empty'],
       ['http://', 'Invalid location'],
-      ['http://host.example/a#b', 'Invalid location'],
+      ['http://host.example/a#@b', 'Invalid location'],
       ['file:///etc/passwd', "External sources are not supported: 'file:///etc/passwd'"],
       ['FILE:///etc/passwd', 'External sources are not supported: '],
       ['filesystem:///etc/passwd', 'External sources are not supported: '],

@@ -99,15 +99,29 @@ describe('glance-download in API v2', () => {
     [{ glance_region: undefined }, "'glance_region' needs to be set"],
     [{ glance_image_id: undefined }, "'glance_image_id' needs to be set"],
     [{ glance_image_id: 'no-uuid' }, 'does not look like a UUID: no-uuid'],
-    [{ glance_service_interface: 'secret' }, "'glance_service_interface' must be one of"],
-    [{ glance_region: 'Elsewhere' }, 'no public endpoint of type image in region Elsewhere'],
-    [{ glance_service_interface: 'admin' }, 'no admin endpoint of type image in region FAR'],
+    [{ glance_service_interface: 1 }, "'glance_service_interface' must be text"],
   ])('is not asked for with %j', async (more, text) => {
     const id = await create();
     const answer = await caller().post(`/v2/images/${id}/import`).send(method(more)).expect(400);
     expect(answer.text).toContain(text);
     expect(await show(id)).toMatchObject({ status: 'queued' });
   });
+
+  it.each([
+    [{ glance_region: 'Elsewhere' }, 'public endpoint of type image in region Elsewhere'],
+    [{ glance_service_interface: 'admin' }, 'admin endpoint of type image in region FAR'],
+  ])(
+    'fails with a task that says so where the catalog has no endpoint of %j',
+    async (more, text) => {
+      const id = await create();
+      await caller().post(`/v2/images/${id}/import`).send(method(more)).expect(202);
+      expect(await ended(id)).toMatchObject({
+        status: 'failure',
+        message: `The service catalog has no ${text}`,
+      });
+      expect(await show(id)).toMatchObject({ status: 'queued', ...FORMATS });
+    },
+  );
 
   it('reads nothing that the filter of imports does not let pass', async () => {
     const id = await create();

@@ -166,13 +166,10 @@ export class ImportController {
     if (!readCatalog || token === undefined) {
       throw invalidRequest('glance-download needs a token with a service catalog');
     }
-    const endpoint = imageEndpoint(await readCatalog(req), wanted.region, wanted.interface);
-    if (endpoint === undefined) {
-      throw invalidRequest(
-        `The service catalog has no ${wanted.interface} endpoint of type image in region ${wanted.region}`,
-      );
-    }
-    return { endpoint, imageId: wanted.imageId, token };
+    const { region, interface: interfaceName, imageId } = wanted;
+    const endpoint = imageEndpoint(await readCatalog(req), region, interfaceName);
+    const place = `${interfaceName} endpoint of type image in region ${region}`;
+    return { endpoint, place, imageId, token };
   }
 
   private taskOf(req: Request, image: ImageRecord, request: ImportRequest, storeIds: string[]) {

@@ -1,7 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  enabledPlugins,
+  requireKnownPlugins,
   isCachingFlavor,
   stagingPlace,
   workPlace,
@@ -124,9 +124,9 @@ async function checkLog({ api }: Subject): Promise<Finding[]> {
 async function checkPlugins({ api }: Subject): Promise<Finding[]> {
   const option = '[image_import_opts] image_import_plugins';
   const place = { where: api.originOf('image_import_opts', 'image_import_plugins'), option };
-  let plugins: string[];
+  const { image_import_plugins: plugins } = api.config.image_import_opts;
   try {
-    plugins = enabledPlugins(api.config.image_import_opts.image_import_plugins);
+    requireKnownPlugins(plugins);
   } catch (error) {
     return [change(`${describeError(error)}: glance-api does not start with it`, place)];
   }

@@ -106,6 +106,16 @@ describe('loadConfig', () => {
     expect(config.glance_store.filesystem_store_datadir).toBe('/var/lib/glance/images/9292$');
   });
 
+  it.each([
+    ['[]', []],
+    ['[file, http]', ['file', 'http']],
+    [`['file',"http"]`, ['file', 'http']],
+    ["'file'", ['file']],
+  ])('reads the list %s as upstream does', (text, expected) => {
+    const lists = file(`[glance_store]\nstores = ${text}\n`);
+    expect(load({ argv: ['--config-file', lists] }).config.glance_store.stores).toEqual(expected);
+  });
+
   it('accepts a deprecated name and collects the values of secrets', () => {
     const { config, secrets } = load({
       argv: ['--config-file', file('[database]\nsql_connection = mysql://u:hunter22@h/d\n')],

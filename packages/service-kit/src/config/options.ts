@@ -139,7 +139,7 @@ export function booleanOption(spec: Common & { default?: boolean }): Option<bool
   });
 }
 
-/** A comma-separated list; blanks around the items are dropped. */
+/** A comma-separated list, in brackets or not; blanks and quotes around the items are dropped, as upstream does. */
 export function listOption(
   spec: Common & { default: readonly string[]; choices?: readonly string[] },
 ): Option<readonly string[]> {
@@ -150,7 +150,7 @@ export function listOption(
     const items = text
       .replace(/^\[|\]$/g, '')
       .split(',')
-      .map((item) => item.trim())
+      .map((item) => item.trim().replace(/^(['"])(.*)\1$/, '$2'))
       .filter((item) => item !== '');
     const { choices } = spec;
     if (choices && items.some((item) => !choices.includes(item))) refuse(accepts);

@@ -25,7 +25,7 @@ export interface OutboundTimeouts {
 
 export interface OutboundRules {
   addresses: AddressFilter;
-  ports: ReadonlySet<number>;
+  ports: ReadonlySet<number> | 'any';
   timeouts: OutboundTimeouts;
   /** PEM of the authorities that must have signed; those of Node unless set. */
   ca?: Buffer | undefined;
@@ -117,8 +117,9 @@ export class OutboundFetcher {
 
   /** @throws unless every address of the host may be connected to, at this port. */
   private async permittedAddresses(url: URL): Promise<LookupAddress[]> {
+    const { ports } = this.rules;
     const port = effectivePort(url);
-    if (!this.rules.ports.has(port)) throw sourceRefused(`port ${port} is not allowed`);
+    if (ports !== 'any' && !ports.has(port)) throw sourceRefused(`port ${port} is not allowed`);
     const host = hostOf(url);
     // Node asks no lookup function for a literal address.
     const family = isIP(host);

@@ -10,15 +10,19 @@ export interface SourceUrl {
 
 const MAX_LENGTH = 16_384;
 
+/** A host, and a query, or a path that a word as fragment may follow. */
+const PLAIN_URL = /^https?:\/\/[^/?#]+(\/[^#]*(#[\w.~-]+)?|\?[^#]*)?$/i;
+
 /**
  * Parses an http or https URL. Numeric hosts in any notation become plain addresses here.
  * Undefined for what is no such URL and for what could be read in two ways: blanks and control
- * characters, backslashes, fragments, hosts that are empty or end with a dot.
+ * characters, backslashes, hosts that are empty or end with a dot, fragments other than a word
+ * after a path. A word is kept, which tells one location from another, and never sent.
  */
 export function parseSourceUrl(text: string): SourceUrl | undefined {
   // eslint-disable-next-line no-control-regex -- they are what is refused
-  if (text.length > MAX_LENGTH || /[\u0000-\u0020\u007f\\#]/.test(text)) return undefined;
-  if (!/^https?:\/\/[^/?]/i.test(text) || !URL.canParse(text)) return undefined;
+  if (text.length > MAX_LENGTH || /[\u0000-\u0020\u007f\\]/.test(text)) return undefined;
+  if (!PLAIN_URL.test(text) || !URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (url.hostname === '' || url.hostname.endsWith('.')) return undefined;
   const { href, username, password } = url;

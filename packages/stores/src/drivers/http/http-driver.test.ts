@@ -56,6 +56,12 @@ describe('the http store', () => {
       }
     });
 
+    it('without the fragment that tells one location from another', async () => {
+      const url = server.place(DATA, '/disk.raw');
+      expect(await contentOf(`${url}#other`)).toEqual(DATA);
+      expect(server.requests).toEqual(['GET /disk.raw']);
+    });
+
     it('with the user and password of the location', async () => {
       const url = server.place(DATA, '/private').replace('//', '//us%40er:pass%3Aword@');
       expect(await contentOf(url)).toEqual(DATA);

@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { DomainError } from '@glance/common';
 import { emptyStream } from '../../empty-stream';
-import { OutboundFetcher } from '../../outbound/outbound-fetcher';
+import { OutboundFetcher, type OutboundRules } from '../../outbound/outbound-fetcher';
 import { parseSourceUrl, type SourceUrl } from '../../outbound/source-url';
 import { blobCorrupt, blobMissing, rangeOutsideBlob } from '../../store-errors';
 import type { StoreOptions } from '../../store-options';
@@ -45,7 +45,10 @@ export class HttpDriver implements StoreDriver {
   private readonly resumeAfterMs: readonly number[];
 
   /** @param resolve how names become addresses; the system's way unless set. */
-  constructor(settings: HttpSettings, resolve?: (host: string) => Promise<LookupAddress[]>) {
+  constructor(
+    settings: Omit<HttpSettings, 'ports'> & { ports: OutboundRules['ports'] },
+    resolve?: (host: string) => Promise<LookupAddress[]>,
+  ) {
     const { addresses, ports, ca, connectMs, firstByteMs, permits, secrets } = settings;
     this.idleMs = settings.idleMs;
     this.resumeAfterMs = settings.resumeAfterMs ?? RESUME_AFTER_MS;

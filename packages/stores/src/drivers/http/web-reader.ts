@@ -5,8 +5,8 @@ import { HttpDriver } from './http-driver';
 import { HTTP_OPTIONS, readHttpOptions } from './http-options';
 
 export interface WebReaderRules {
-  /** Beside 80, 443 and those of the options. */
-  ports: readonly number[];
+  /** Beside 80, 443 and those of the options; `any` where `permits` alone decides. */
+  ports: readonly number[] | 'any';
   /** Asked of every URL, of redirects too. */
   permits: (url: URL) => boolean;
   /**
@@ -32,8 +32,8 @@ export function createWebReader(options: StoreOptions, rules: WebReaderRules): I
     Object.entries(options).filter(([name]) => Object.hasOwn(HTTP_OPTIONS, name)),
   );
   const settings = readHttpOptions(own, { storeId: ID, warn: rules.warn });
-  const ports = new Set([...settings.ports, ...rules.ports]);
   const { permits, trusted } = rules;
+  const ports = rules.ports === 'any' ? rules.ports : new Set([...settings.ports, ...rules.ports]);
   const driver = new HttpDriver({
     ...settings,
     ports,
