@@ -42,7 +42,7 @@ describe('the internal API', () => {
   it('names its contract and release', async () => {
     const response = await api().get('/v1').set(headers());
     expect(response.status).toBe(200);
-    expect(response.body).toEqual({ contract: { major: 1, minor: 13 }, release: '0.1.0' });
+    expect(response.body).toEqual({ contract: { major: 1, minor: 14 }, release: '0.1.0' });
   });
 
   describe('believes nobody', () => {

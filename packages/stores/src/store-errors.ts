@@ -57,7 +57,7 @@ export function accessDenied(action: StoreAction, cause: Error): DomainError {
 export function sourceRefused(cause: string): DomainError {
   return new DomainError(
     'store_source_refused',
-    'The external source lies where this service does not read from.',
+    'The external source does not pass filtering: it lies where this service does not read from.',
     { cause: new Error(cause) },
   );
 }

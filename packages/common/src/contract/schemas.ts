@@ -5,7 +5,7 @@ import { MAX_INT32, VISIBILITIES } from '../image';
 import { IMAGE_STATUSES } from '../image-status';
 import { isCanonicalUuid } from '../text';
 import { bytes, imageProperty, int32, projectLimits, quota, text, uuid } from './schema-parts';
-import { beginImportSchema } from './task-schemas';
+import { beginImportSchema, taskOfImageSchema } from './task-schemas';
 import type {
   AbandonUpload,
   BeginDeletion,
@@ -69,6 +69,7 @@ const externalLocation = Joi.object<ExternalLocation>({
   sizeBytes: bytes.required(),
   storageQuotaBytes: bytes.allow(null).required(),
   hash: dataHash,
+  task: taskOfImageSchema,
 });
 
 const registerLocation = Joi.object<RegisterLocation>({
@@ -76,6 +77,7 @@ const registerLocation = Joi.object<RegisterLocation>({
   hash: dataHash.required(),
   sizeBytes: bytes.allow(null).required(),
   storageQuotaBytes: bytes.allow(null).required(),
+  task: taskOfImageSchema,
 });
 
 const copyFrom = Joi.object<CopyFrom>({

@@ -6,6 +6,7 @@ import {
   TASK_TYPES,
   TRANSFER_METHODS,
   type BeginImport,
+  type TaskOfImage,
   type ClaimImport,
   type CommitStaging,
   type TaskListQuery,
@@ -24,13 +25,19 @@ export const taskListQuerySchema = Joi.object<TaskListQuery>({
   limit: Joi.number().integer().min(0).max(10_000).required(),
 });
 
-export const beginImportSchema = Joi.object<BeginImport>({
+const taskOfImage = {
   taskId: uuid.required(),
   owner: text(255).allow('').required(),
   userId: text(64).allow(null).required(),
   requestId: text(64).allow(null).required(),
   input: Joi.object().unknown(true).required(),
   timeToLiveHours: Joi.number().integer().min(0).max(LONGEST_TIME_TO_LIVE_HOURS).required(),
+};
+
+export const taskOfImageSchema = Joi.object<TaskOfImage>(taskOfImage);
+
+export const beginImportSchema = Joi.object<BeginImport>({
+  ...taskOfImage,
   method: Joi.string()
     .valid(...TRANSFER_METHODS)
     .required(),

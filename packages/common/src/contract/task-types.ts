@@ -69,8 +69,8 @@ export type TaskType = (typeof TASK_TYPES)[number];
 export const TRANSFER_METHODS = [...IMPORT_METHODS, 'clone', 'export'] as const;
 export type TransferMethod = (typeof TRANSFER_METHODS)[number];
 
-/** Promises an import: task, lock and status in one transaction (reliability sheet §4, I1). */
-export interface BeginImport {
+/** A new task that shows how something goes with an image. */
+export interface TaskOfImage {
   /** Canonical UUID of the task. */
   taskId: string;
   /** The project that sees the task; empty for none. */
@@ -81,6 +81,10 @@ export interface BeginImport {
   input: Record<string, unknown>;
   /** For how long the task is kept once it has ended. */
   timeToLiveHours: number;
+}
+
+/** Promises an import: task, lock and status in one transaction (reliability sheet §4, I1). */
+export interface BeginImport extends TaskOfImage {
   method: TransferMethod;
   /** What the task is called; `api_image_import` unless set. */
   taskType?: TaskType;

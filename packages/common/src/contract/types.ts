@@ -1,4 +1,4 @@
-import type { BeginImport } from './task-types';
+import type { BeginImport, TaskOfImage } from './task-types';
 import type { DataPlace } from '../data-place';
 import type { ErrorCode, ErrorDetails } from '../errors';
 import type { ImageLocation, ImageProperty, ImageRecord, Visibility } from '../image';
@@ -6,7 +6,7 @@ import type { ImageStatus } from '../image-status';
 import type { ProjectLimits } from '../project-limits';
 
 /** A change that an older peer cannot serve raises `major`; additions raise `minor`. */
-export const CONTRACT_VERSION = { major: 1, minor: 13 } as const;
+export const CONTRACT_VERSION = { major: 1, minor: 14 } as const;
 
 export interface ContractInfo {
   contract: { major: number; minor: number };
@@ -64,6 +64,8 @@ export interface ExternalLocation {
   storageQuotaBytes: number | null;
   /** What somebody says that the data hashes to, unchecked. Absent: not known. */
   hash?: DataHash;
+  /** Shows that it was done (tasks sheet §10). */
+  task?: TaskOfImage;
 }
 
 /** A digest of an image's data. */
@@ -86,6 +88,8 @@ export interface RegisterLocation {
   sizeBytes: number | null;
   /** The owner's limit over all images; null for none. */
   storageQuotaBytes: number | null;
+  /** Shows how the check goes (tasks sheet §10). */
+  task?: TaskOfImage;
 }
 
 /** Data that is to be copied into a store by whatever process claims that first. */

@@ -136,6 +136,10 @@ export async function createV2(parts: ApiParts): Promise<Router> {
       delayedDelete: options.delayed_delete,
     }),
     schemas: publishedSchemas(schemas),
-    locations: new LocationsController({ ...parts, secureHash: options.do_secure_hash }),
+    locations: new LocationsController({
+      ...parts,
+      secureHash: options.do_secure_hash,
+      timeToLiveHours,
+    }),
   });
 }

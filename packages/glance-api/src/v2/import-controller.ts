@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   DomainError,
   SERVICE_IDENTITY,
@@ -12,7 +11,6 @@ import {
 import type { Registry } from '@glance/registry-client';
 import type { StoreSet } from '@glance/stores';
 import type { Request, Response } from 'express';
-import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
 import { requireWriter } from '../auth/require-writer';
 import { imageEndpoint, type CatalogReader } from '../auth/service-catalog';
@@ -39,6 +37,7 @@ import { answerEmpty } from './answer';
 import { readDataHeaders } from './data-headers';
 import { findImage } from './find-image';
 import { importTargets } from './import-targets';
+import { taskOfImage } from './task-of-image';
 
 export interface ImportControllerOptions {
   registry: Registry;
@@ -173,34 +172,26 @@ export class ImportController {
   }
 
   private taskOf(req: Request, image: ImageRecord, request: ImportRequest, storeIds: string[]) {
-    const { userId, projectId } = identityOf(req);
     const { method, uri, remote, allStores, allStoresMustSucceed } = request;
-    return {
-      taskId: randomUUID(),
-      owner: projectId ?? '',
-      userId: userId?.slice(0, 64) ?? null,
-      requestId: contextOf(req).requestId.slice(0, 64),
-      timeToLiveHours: this.options.timeToLiveHours,
-      input: {
-        image_id: image.id,
-        import_req: {
-          // Whoever sees the task need not see the credentials of the source.
-          method: {
-            name: method,
-            ...(uri === undefined ? {} : { uri: redactUri(uri) }),
-            ...(remote && {
-              glance_region: remote.region,
-              glance_image_id: remote.imageId,
-              glance_service_interface: remote.interface,
-            }),
-          },
-          ...(request.stores === undefined ? {} : { stores: request.stores }),
-          all_stores: allStores,
-          all_stores_must_succeed: allStoresMustSucceed,
+    return taskOfImage(req, this.options.timeToLiveHours, {
+      image_id: image.id,
+      import_req: {
+        // Whoever sees the task need not see the credentials of the source.
+        method: {
+          name: method,
+          ...(uri === undefined ? {} : { uri: redactUri(uri) }),
+          ...(remote && {
+            glance_region: remote.region,
+            glance_image_id: remote.imageId,
+            glance_service_interface: remote.interface,
+          }),
         },
-        backend: this.options.stores.areNamed ? storeIds : [null],
+        ...(request.stores === undefined ? {} : { stores: request.stores }),
+        all_stores: allStores,
+        all_stores_must_succeed: allStoresMustSucceed,
       },
-    };
+      backend: this.options.stores.areNamed ? storeIds : [null],
+    });
   }
 }
 

@@ -119,6 +119,39 @@ describe('/v2/images/{id}/locations', () => {
     expect((await list(id)).body).toEqual([{ url, metadata: {} }]);
   });
 
+  it('are told of by a task', async () => {
+    const tasks = async (id: string) =>
+      (await as(ALICE).get(`/v2/images/${id}/tasks`).expect(200)).body.tasks;
+    const id = await create();
+    const secret = url.replace('//', '//user:canary@');
+    const body = { url: secret, ...said('sha256') };
+    const answered = await add(id, body).expect(202);
+    await comesTo(id, { status: 'active' });
+    const [task, ...others] = await tasks(id);
+    expect(others).toEqual([]);
+    expect(task).toMatchObject({
+      ...{ type: 'location_import', status: 'success', owner: 'demo', image_id: id },
+      request_id: answered.headers['x-openstack-request-id'],
+      input: { image_id: id, validation_data: body.validation_data },
+      result: { image_id: id },
+    });
+    expect(JSON.stringify(task)).not.toContain('canary');
+
+    const wrong = await create();
+    await add(wrong, { url, ...said('sha256', '0'.repeat(64)) }).expect(202);
+    for (;;) {
+      const [failed] = await tasks(wrong);
+      if (failed.status !== 'failure') continue;
+      expect(failed.message).toContain(`and its data has ${digest('sha256')}`);
+      break;
+    }
+    expect(await show(wrong)).toMatchObject({ status: 'queued', os_hash_value: null });
+
+    const atOnce = await create();
+    await add(atOnce, { url }).expect(202);
+    expect(await tasks(atOnce)).toMatchObject([{ status: 'success' }]);
+  });
+
   it('are importing while their data is read', async () => {
     let release: () => void = () => undefined;
     answer = (_req, res) => {

@@ -2,9 +2,11 @@ import {
   DomainError,
   SERVICE_IDENTITY,
   invalidRequest,
+  redactUri,
   type DataHash,
   type ExternalData,
   type ImageRecord,
+  type TaskOfImage,
 } from '@glance/common';
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { StoreSet } from '@glance/stores';
@@ -24,6 +26,7 @@ import { findImage } from './find-image';
 import { checkFormatsSet, locationViews, probeLocation } from './image-locations';
 import { ANNOUNCED_HASHES, LOCATION_REQUEST_SCHEMA } from './schemas/location-schema';
 import { SchemaCheck } from './schemas/schema-check';
+import { taskOfImage } from './task-of-image';
 
 export interface LocationsControllerOptions {
   registry: Registry;
@@ -36,6 +39,8 @@ export interface LocationsControllerOptions {
   secureHash: boolean;
   storageQuotaBytes: number | null;
   limits: LimitSource;
+  /** Of tasks that have ended. */
+  timeToLiveHours: number;
 }
 
 interface LocationRequest {
@@ -74,7 +79,13 @@ export class LocationsController {
     const hash = announcedHash(announced);
     checkFormatsSet(image);
     const url = externalSources.check(given, isService(caller));
-    const data = await this.dataOf(url, hash, image);
+    const task = taskOfImage(req, this.options.timeToLiveHours, {
+      image_id: image.id,
+      // Whoever sees the task need not see the credentials of the source.
+      loc_url: redactUri(url),
+      validation_data: announced ?? {},
+    });
+    const data = await this.dataOf(url, hash, task, image);
     const context = contextFor(caller, req);
     const limits = await imageLimits(this.options.limits, image.owner);
     const request = { ...data, ...limits, unlessPromised: true };
@@ -98,16 +109,17 @@ export class LocationsController {
   private async dataOf(
     url: string,
     hash: DataHash | undefined,
+    task: TaskOfImage,
     { sizeBytes: shownBytes }: ImageRecord,
   ): Promise<ExternalData> {
     const { externalSources, secureHash, storageQuotaBytes } = this.options;
     // A size of 0 counts as not known, as for uploads.
     const knownBytes = shownBytes === 0 ? null : shownBytes;
     if (hash && secureHash) {
-      return { register: { url, hash, sizeBytes: knownBytes, storageQuotaBytes } };
+      return { register: { url, hash, sizeBytes: knownBytes, storageQuotaBytes, task } };
     }
     const sizeBytes = await probeLocation(externalSources, url, knownBytes);
-    const location = { url, metadata: {}, sizeBytes, storageQuotaBytes };
+    const location = { url, metadata: {}, sizeBytes, storageQuotaBytes, task };
     return { location: hash ? { ...location, hash } : location };
   }
 }

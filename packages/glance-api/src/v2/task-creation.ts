@@ -26,6 +26,7 @@ import type { ImageCreation } from './image-creation';
 import { parseNewImage } from './new-image';
 import type { ImageSchemas } from './schemas/image-schemas';
 import type { CloneTask, ExportTask, ImportTask, TaskRequest } from './task-request';
+import { taskOfImage } from './task-of-image';
 
 export interface TaskCreationOptions {
   registry: Registry;
@@ -80,7 +81,7 @@ export class TaskCreation {
     const { imageProperties: given } = request;
     const properties = Object.keys(given).length === 0 ? DEFAULT_FORMATS : given;
     return await this.create(req, caller, properties, {
-      ...this.task(req, caller, request),
+      ...this.task(req, request),
       // The URL may carry credentials.
       input: { ...request.input, import_from: redactUri(request.uri) },
       method: 'web-download',
@@ -108,7 +109,7 @@ export class TaskCreation {
       throw new DomainError('conflict', `Store ${storeId.slice(0, 100)} is not available here`);
     }
     return await this.create(req, caller, properties, {
-      ...this.task(req, caller, request),
+      ...this.task(req, request),
       method: 'clone',
       sourceImageId: source.id,
       storeIds: [storeId],
@@ -124,7 +125,7 @@ export class TaskCreation {
     const image = await this.readable(request.imageId, req, caller);
     const area = await exports.open();
     const begun: BeginImport = {
-      ...this.task(req, caller, request),
+      ...this.task(req, request),
       method: 'export',
       heldBy: { id: area.id, node },
       storeIds: [area.store.id],
@@ -178,17 +179,12 @@ export class TaskCreation {
     throw new DomainError('conflict', text);
   }
 
-  private task(req: Request, caller: Caller, request: TaskRequest) {
+  private task(req: Request, request: TaskRequest) {
     const { stores, timeToLiveHours } = this.options;
     const taskType: TaskType = request.type;
     return {
-      taskId: randomUUID(),
+      ...taskOfImage(req, timeToLiveHours, request.input),
       taskType,
-      owner: caller.projectId ?? '',
-      userId: caller.userId?.slice(0, 64) ?? null,
-      requestId: contextOf(req).requestId.slice(0, 64),
-      timeToLiveHours,
-      input: request.input,
       storesAreNamed: stores.areNamed,
       allStoresMustSucceed: true,
     };

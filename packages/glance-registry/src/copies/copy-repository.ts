@@ -49,29 +49,30 @@ export class CopyRepository {
     private readonly cipher: TextCipher,
   ) {}
 
-  /** Takes the place of what was promised before. */
+  /** What was promised before is forgotten by then. */
   async put(imageId: string, copy: CopyFrom): Promise<void> {
-    await this.insert(imageId, copy, undefined);
+    await this.insert(imageId, copy);
   }
 
   /** As {@link put}. */
-  async putCheck(imageId: string, { url, hash, sizeBytes }: RegisterLocation): Promise<void> {
-    await this.insert(imageId, { sourceUrl: url, storeId: '', sizeBytes }, hash);
+  async putCheck(imageId: string, register: RegisterLocation): Promise<void> {
+    const { url: sourceUrl, sizeBytes } = register;
+    await this.insert(imageId, { sourceUrl, storeId: '', sizeBytes }, register);
   }
 
   private async insert(
     imageId: string,
     { sourceUrl, storeId, sizeBytes }: Pick<CopyFrom, 'sourceUrl' | 'storeId' | 'sizeBytes'>,
-    check: DataHash | undefined,
+    { hash: check, task }: Partial<Pick<RegisterLocation, 'hash' | 'task'>> = {},
   ): Promise<void> {
-    await this.forget(imageId);
     await executeSql(
       this.connection,
       sql`INSERT INTO registry_copies
           (image_id, source_url, store_id, size_bytes, check_algorithm, check_value,
-            is_last_attempt, attempts, next_attempt_at, created_at)
+            task_id, task_hours, is_last_attempt, attempts, next_attempt_at, created_at)
         VALUES (${imageId}, ${this.cipher.seal(sourceUrl)}, ${storeId}, ${sizeBytes},
-          ${check?.algorithm ?? null}, ${check?.value ?? null}, 0, 0,
+          ${check?.algorithm ?? null}, ${check?.value ?? null},
+          ${task?.taskId ?? null}, ${task?.timeToLiveHours ?? null}, 0, 0,
           ${this.dialect.now}, ${this.dialect.now})`,
     );
   }
@@ -97,12 +98,17 @@ export class CopyRepository {
     );
   }
 
-  async existsFor(imageId: string): Promise<boolean> {
-    const row = await selectRow(
+  /** The task that shows how it goes, null without one; undefined where nothing is promised. */
+  async taskOf(
+    imageId: string,
+  ): Promise<{ taskId: string; timeToLiveHours: number } | null | undefined> {
+    const row = await selectRow<{ task_id: string | null; task_hours: number | null }>(
       this.connection,
-      sql`SELECT 1 AS found FROM registry_copies WHERE image_id = ${imageId}`,
+      sql`SELECT task_id, task_hours FROM registry_copies WHERE image_id = ${imageId}`,
     );
-    return row !== undefined;
+    if (!row) return undefined;
+    const { task_id: taskId, task_hours: hours } = row;
+    return taskId === null || hours === null ? null : { taskId, timeToLiveHours: hours };
   }
 
   /** Images whose copy nobody carries out and whose time has come, the longest due first. */

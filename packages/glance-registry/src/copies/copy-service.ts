@@ -69,7 +69,7 @@ async function claimCopy(
   { uploadId, node, storageQuotaBytes, maxAttempts, retrySeconds, withChecks }: ClaimCopy,
   identity: Identity,
 ): Promise<ClaimedCopy | null> {
-  const { images, copies, events } = repositories;
+  const { images, copies, tasks, events } = repositories;
   const image = await images.lock(imageId, identity, { skipLocked: true });
   if (image?.row.status !== 'queued' || image.row.deleted !== 0) return null;
   const copy = await copies.find(imageId);
@@ -93,6 +93,8 @@ async function claimCopy(
   await images.transition(imageId, ['queued'], STATUS_UNDER_LEASE[kind], {
     when: sqlText('images.deleted = 0'),
   });
+  const task = await copies.taskOf(imageId);
+  if (task) await tasks.begin(task.taskId);
   const record = requireFound(await images.find(imageId));
   await events.record(imageId, [{ kind: LEASE_EVENTS[kind].started }], record);
   return {

@@ -9,8 +9,9 @@ import {
   type ImageLocation,
   type ImageRecord,
 } from '@glance/common';
+import { endPromise } from '../copies/end-promise';
 import type { CallScope, TransactionRunner } from '../db/transaction';
-import { cancelImport } from '../imports/import-steps';
+import { cancelImport, DELETED } from '../imports/import-steps';
 import type { LockedImage } from '../images/image-repository';
 import { present, requireFound } from '../images/image-rights';
 import { checkMayChange } from '../images/visibility';
@@ -31,11 +32,11 @@ export class DeletionService {
     scope: CallScope,
   ): Promise<DeletionPlan> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, copies, events } = repositories;
+      const { images, locations, leases, events } = repositories;
       const image = requireDeletable(await images.lock(imageId, identity), imageId, identity);
       const { row, now } = image;
       await leases.voidLive(row.id);
-      await copies.forget(row.id);
+      await endPromise(repositories, row.id, { failure: DELETED });
       await cancelImport(repositories, row.id);
       const data = await locations.findStored(row.id);
       await locations.markPendingDelete(row.id, now);

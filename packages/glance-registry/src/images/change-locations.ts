@@ -7,6 +7,7 @@ import {
   type ImageLocation,
   type ProjectLimits,
 } from '@glance/common';
+import { endPromise, SUPERSEDED } from '../copies/end-promise';
 import { sqlText } from '../db/sql';
 import { Accounts, countedBytes } from '../quota/accounts';
 import { checkBytes } from '../quota/check-limits';
@@ -25,7 +26,7 @@ export async function changeLocations(
   change: ChangeLocations,
   limits: ProjectLimits | undefined,
 ): Promise<void> {
-  const { images, locations, copies, usage } = repositories;
+  const { images, locations, usage } = repositories;
   const rows = await locations.findActive(row.id);
   const isCurrent = areSamePlaces(rows, change.seen);
   if (!isCurrent || (row.status !== 'queued' && row.status !== 'active')) {
@@ -52,7 +53,7 @@ export async function changeLocations(
       },
       when: sqlText('images.deleted = 0'),
     });
-    await copies.forget(row.id);
+    await endPromise(repositories, row.id, SUPERSEDED);
   }
   for (const [index, before] of kept.entries()) {
     const place = change.wanted[index];

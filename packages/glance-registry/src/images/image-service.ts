@@ -107,7 +107,7 @@ export class ImageService {
           details: { imageId, status: image.row.status },
         });
       }
-      if (request.unlessPromised === true && (await copies.existsFor(imageId))) {
+      if (request.unlessPromised === true && (await copies.taskOf(imageId)) !== undefined) {
         throw new DomainError('conflict', 'Image has active task', { details: { imageId } });
       }
       if (request.properties) {

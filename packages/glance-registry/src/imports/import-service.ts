@@ -9,6 +9,7 @@ import {
   type StagedData,
   type TaskRecord,
 } from '@glance/common';
+import { endPromise, SUPERSEDED } from '../copies/end-promise';
 import type { CallScope, TransactionRunner } from '../db/transaction';
 import type { ImageEvent } from '../events/event-log';
 import { requireService } from '../http/require-service';
@@ -81,7 +82,7 @@ export async function acceptImport(
   image: LockedImage,
   request: BeginImport,
 ): Promise<TaskRecord> {
-  const { images, imports, staging, tasks, copies, properties, events, dialect } = repositories;
+  const { images, imports, staging, tasks, properties, events } = repositories;
   const { id, status } = image.row;
   const { method } = request;
   if (await imports.find(id)) throw hasTask(id);
@@ -90,17 +91,12 @@ export async function acceptImport(
   if (status !== STATUS_FOR[method] || !isStaged) throw notImportable(image, method);
   await releaseForeignLock(repositories, id);
   await checkImportLimits(repositories, image, request);
-  try {
-    await tasks.insert({
-      ...request,
-      id: request.taskId,
-      type: request.taskType ?? 'api_image_import',
-      imageId: id,
-    });
-  } catch (error) {
-    if (dialect.classify(error) !== 'duplicate') throw error;
-    throw new DomainError('conflict', 'The task id was used before', { cause: error });
-  }
+  await tasks.insert({
+    ...request,
+    id: request.taskId,
+    type: request.taskType ?? 'api_image_import',
+    imageId: id,
+  });
   const job: Import = {
     imageId: id,
     taskId: request.taskId,
@@ -121,8 +117,7 @@ export async function acceptImport(
   await imports.insert(job);
   if (request.heldBy) await staging.touchArea(request.heldBy.id, request.heldBy.node);
   if (method !== 'export') {
-    // Whoever imports has said that the data does not come from where it was promised before.
-    await copies.forget(id);
+    await endPromise(repositories, id, SUPERSEDED);
   }
   const isActive = STATUS_FOR[method] === 'active';
   if (!isActive && !(await images.transition(id, [status], 'importing'))) {

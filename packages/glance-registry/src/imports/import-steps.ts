@@ -17,7 +17,8 @@ import { showProgress, wordFor } from './import-progress';
 import { learn, learnedColumns, unlearn } from './learned-facts';
 import type { Import, StoredTarget } from './import-repository';
 
-const DELETED = 'The image was deleted';
+/** Why what went on with an image has ended. */
+export const DELETED = 'The image was deleted';
 
 const WITH_DATA: readonly ImageStatus[] = ['active', 'deactivated'];
 

@@ -1,4 +1,5 @@
 import {
+  DomainError,
   MIB,
   type TaskListQuery,
   type TaskRecord,
@@ -60,7 +61,17 @@ export class TaskRepository {
     private readonly dialect: Dialect,
   ) {}
 
+  /** @throws DomainError `conflict` for an id that was used before */
   async insert(task: NewTask): Promise<void> {
+    try {
+      await this.add(task);
+    } catch (error) {
+      if (this.dialect.classify(error) !== 'duplicate') throw error;
+      throw new DomainError('conflict', 'The task id was used before', { cause: error });
+    }
+  }
+
+  private async add(task: NewTask): Promise<void> {
     const { now } = this.dialect;
     await executeSql(
       this.connection,

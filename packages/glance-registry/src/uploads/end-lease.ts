@@ -2,6 +2,7 @@ import { failImportStep } from '../imports/import-steps';
 import type { AbandonUpload, ImageStatus } from '@glance/common';
 import { Accounts, countedBytes } from '../quota/accounts';
 import type { LockedImage } from '../images/image-repository';
+import { endPromise } from '../copies/end-promise';
 import type { Copy } from '../copies/copy-repository';
 import type { Repositories } from '../repositories';
 import { LEASE_EVENTS } from './lease-events';
@@ -36,10 +37,10 @@ export async function endLease(
     if (rolledBack) {
       await accounts.add(image.row.owner, { usedBytes: -before });
       const isOver = status === 'killed' || (copy !== undefined && isCheckOver(copy, copyEnd));
-      if (isOver) await copies.forget(image.row.id);
+      const reason = failureText(state, how);
+      if (isOver) await endPromise(repositories, image.row.id, { failure: reason });
       else if (copy && copyEnd === 'handed_back') await copies.handBack(image.row.id);
       const kind = LEASE_EVENTS[lease.kind][copyEnd === 'handed_back' ? 'interrupted' : 'failed'];
-      const reason = failureText(state, how);
       await events.record(image.row.id, [{ kind, bytes: lease.bytesReceived, reason }]);
     }
   }

@@ -15,6 +15,7 @@ import {
   type UploadLease,
 } from '@glance/common';
 import type { Logger } from '@glance/service-kit';
+import { endPromise, SUPERSEDED } from '../copies/end-promise';
 import { joinSql, sqlText } from '../db/sql';
 import type { CallScope, TransactionRunner } from '../db/transaction';
 import { present, requireChangeable, requireFound } from '../images/image-rights';
@@ -46,7 +47,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<BeginUploadResult> {
     return await this.transactions.write(scope, async (repositories) => {
-      const { images, copies, events } = repositories;
+      const { images, events } = repositories;
       const image = requireChangeable(await images.lock(imageId, identity), imageId, identity);
       const { id, owner, status } = image.row;
       if (status !== 'queued') throw notUploadable(image);
@@ -56,8 +57,7 @@ export class UploadService {
       if (!(await images.transition(id, ['queued'], wanted, { when: NOT_DELETED }))) {
         throw notUploadable(image);
       }
-      // Whoever sends the data has said that it does not come from elsewhere.
-      await copies.forget(id);
+      await endPromise(repositories, id, SUPERSEDED);
       const record = requireFound(await images.find(id));
       await events.record(id, [{ kind: LEASE_EVENTS[kind].started }], record);
       return { image: present(record, identity), lease };
@@ -100,7 +100,7 @@ export class UploadService {
     scope: CallScope,
   ): Promise<ImageRecord> {
     const committed = await this.transactions.write(scope, async (repositories) => {
-      const { images, locations, leases, copies, usage, events } = repositories;
+      const { images, locations, leases, usage, events } = repositories;
       const image = await images.lock(imageId, identity);
       const lease = await leases.lock(imageId, uploadId);
       if (!image || !lease) throw unknownUpload(imageId, uploadId);
@@ -141,7 +141,7 @@ export class UploadService {
       if (!activated) throw fenced(imageId, uploadId);
       await locations.insert(row.id, commit.location);
       await leases.finish(uploadId, 'committed');
-      await copies.forget(row.id);
+      await endPromise(repositories, row.id, 'success');
       const stored = { status: 'active', size: commit.sizeBytes } as const;
       await accounts.add(row.owner, {
         usedBytes: countedBytes(stored, storedLocations + 1) - countedBytes(row, storedLocations),

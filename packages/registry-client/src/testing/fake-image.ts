@@ -38,6 +38,8 @@ export interface FakeCopy {
   request: Pick<CopyFrom, 'sourceUrl' | 'storeId' | 'sizeBytes'>;
   /** Undefined for a copy. */
   check: DataHash | undefined;
+  /** Of the task that shows how a check goes. */
+  taskId: string | undefined;
   attempts: number;
   isLastAttempt: boolean;
   nextAttemptMs: number;

@@ -10,6 +10,7 @@ import {
   type ImageProperty,
   type ImageRecord,
   type ImportTarget,
+  type TaskOfImage,
   type TaskRecord,
 } from '@glance/common';
 import type { FakeActor, FakeTimeline } from './fake-timeline';
@@ -23,6 +24,11 @@ const STATUS_FOR = {
   clone: 'queued',
   export: 'active',
 } as const;
+
+/** Why the copy or check of an image ends when it gets its data otherwise. */
+export const SUPERSEDED = 'The image got its data otherwise';
+/** Why what went on with an image ends with it. */
+export const DELETED = 'The image was deleted';
 
 /** An import that was accepted and has not ended. */
 export interface FakeImport {
@@ -53,26 +59,7 @@ export class FakeImports {
     if (record.status !== STATUS_FOR[method] || lacksData) {
       throw conflict(record.id, `Image status is ${record.status}`);
     }
-    if (this.tasks.has(taskId)) throw conflict(record.id, 'The task id was used before');
-    const now = this.now();
-    const task: TaskRecord = {
-      id: taskId,
-      type: request.taskType ?? 'api_image_import',
-      status: 'pending',
-      owner: request.owner,
-      input: request.input,
-      result: null,
-      message: '',
-      imageId: record.id,
-      requestId: request.requestId,
-      userId: request.userId,
-      expiresAt: null,
-      deleted: false,
-      createdAt: now,
-      updatedAt: now,
-      deletedAt: null,
-    };
-    this.tasks.set(taskId, task);
+    const task = this.insertTask(record.id, request, request.taskType ?? 'api_image_import');
     image.import = {
       request,
       targets: request.storeIds.map((storeId) => ({ storeId, state: 'waiting' })),
@@ -82,7 +69,7 @@ export class FakeImports {
       attempts: 0,
       isLastAttempt: false,
     };
-    if (method !== 'export') image.copy = null;
+    if (method !== 'export') this.endPromise(image, { failure: SUPERSEDED });
     if (STATUS_FOR[method] !== 'active') transition(image, 'importing');
     this.show(image, image.import, [
       ...(request.properties ?? []),
@@ -204,7 +191,7 @@ export class FakeImports {
     if (image.import) {
       const { request } = image.import;
       const { taskId } = request;
-      const reason = 'The image was deleted';
+      const reason = DELETED;
       this.end(image, image.import, reason);
       this.timeline.add(image.record.id, `${wordFor(request)}.failed`, actor, {
         taskId,
@@ -231,10 +218,42 @@ export class FakeImports {
     );
     image.import = null;
     image.staged = null;
-    const task = this.tasks.get(job.request.taskId);
+    this.endTask(image, job.request.taskId, failure === undefined ? result : { failure });
+  }
+
+  /** @throws DomainError `conflict` for an id that was used before */
+  requireNewTask(imageId: string, taskId: string): void {
+    if (this.tasks.has(taskId)) throw conflict(imageId, 'The task id was used before');
+  }
+
+  /** As {@link requireNewTask}. */
+  insertTask(imageId: string, request: TaskOfImage, type: string): TaskRecord {
+    const { taskId, owner, input, requestId, userId } = request;
+    this.requireNewTask(imageId, taskId);
+    const now = this.now();
+    const task: TaskRecord = {
+      ...{ id: taskId, type, owner, input, imageId, requestId, userId },
+      ...{ status: 'pending', result: null, message: '', expiresAt: null },
+      ...{ deleted: false, createdAt: now, updatedAt: now, deletedAt: null },
+    };
+    this.tasks.set(taskId, task);
+    return task;
+  }
+
+  /** Forgets the copy or check of an image, if there is one, and ends the task that showed it. */
+  endPromise(image: FakeImage, how: { failure: string } | object): void {
+    const taskId = image.copy?.taskId;
+    image.copy = null;
+    if (taskId !== undefined) this.endTask(image, taskId, how);
+  }
+
+  /** @param how the failure, or what the result has beside the image */
+  endTask({ record }: FakeImage, taskId: string, how: { failure: string } | object): void {
+    const task = this.tasks.get(taskId);
     if (!task) return;
+    const failure = 'failure' in how ? how.failure : undefined;
     task.status = failure === undefined ? 'success' : 'failure';
-    task.result = failure === undefined ? { image_id: image.record.id, ...result } : null;
+    task.result = failure === undefined ? { image_id: record.id, ...how } : null;
     task.message = failure ?? '';
     task.updatedAt = this.now();
     task.expiresAt = this.now();

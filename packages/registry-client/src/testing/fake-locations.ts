@@ -32,7 +32,6 @@ export function changeFakeLocations(
   const { record } = image;
   if (record.status === 'queued') {
     transition(image, 'active');
-    image.copy = null;
     record.sizeBytes = sizeBytes;
     record.checksum = checksum ?? record.checksum;
     if (hash) Object.assign(record, { hashAlgorithm: hash.algorithm, hashValue: hash.value });

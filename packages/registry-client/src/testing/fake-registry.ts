@@ -142,6 +142,8 @@ import { FakeBlobs } from './fake-blobs';
 import { FakeMetadefs } from './fake-metadefs';
 import { FakeTimeline, type FakeActor } from './fake-timeline';
 import {
+  DELETED,
+  SUPERSEDED,
   FakeImports,
   fakeCanReach,
   fakeSourceOf,
@@ -248,7 +250,7 @@ export class FakeRegistry implements Registry {
       deletion: null,
     };
     checkFakeImageCount(image.record.owner, limits, this.images.values());
-    this.checkExternalQuota(data, image.record, limits);
+    this.checkExternalData(data, image.record, limits);
     const lease = begin === undefined ? null : this.claim(image, begin);
     this.attach(image, data);
     this.images.set(id, image);
@@ -278,7 +280,7 @@ export class FakeRegistry implements Registry {
     const properties =
       changes.properties && changedProperties(record, changes.properties, changes.propertyQuota);
     const tags = changedTags(record, changes);
-    this.checkExternalQuota(changes, { id: record.id, owner }, changes.limits);
+    this.checkExternalData(changes, { id: record.id, owner }, changes.limits);
     const { locations } = changes;
     if (locations) {
       checkLocationChange(image, locations);
@@ -300,6 +302,7 @@ export class FakeRegistry implements Registry {
     this.attach(image, changes);
     if (locations) {
       const others = this.images.values();
+      if (record.status === 'queued') this.imports.endPromise(image, { failure: SUPERSEDED });
       changeFakeLocations(image, locations, others, () => this.nextLocationId++, this.now());
     }
     this.timeline.add(imageId, 'image.updated', context);
@@ -357,7 +360,7 @@ export class FakeRegistry implements Registry {
     const begin = checkAgainst(beginUploadSchema, request);
     const image = this.changeable(imageId, context.identity);
     const lease = this.claim(image, begin, begin.stage === true ? 'stage' : 'upload');
-    image.copy = null;
+    this.imports.endPromise(image, { failure: SUPERSEDED });
     this.timeline.add(
       imageId,
       begin.stage === true ? 'staging.started' : 'upload.started',
@@ -435,7 +438,7 @@ export class FakeRegistry implements Registry {
     record.locations.push({ id, ...location, status: 'active' });
     record.updatedAt = this.now();
     upload.state = 'committed';
-    image.copy = null;
+    this.imports.endPromise(image, {});
     upload.reservedBytes = 0;
     return present(record, context.identity);
   }
@@ -592,6 +595,8 @@ export class FakeRegistry implements Registry {
       check ? 'check' : 'copy',
     );
     beginAttempt(copy, claim, this.nowMs());
+    const task = copy.taskId === undefined ? undefined : this.imports.tasks.get(copy.taskId);
+    if (task) task.status = 'processing';
     this.timeline.add(image.record.id, check ? 'check.started' : 'copy.started', context);
     return {
       image: present(image.record, context.identity),
@@ -653,7 +658,7 @@ export class FakeRegistry implements Registry {
       if (upload.state === 'live') upload.state = 'void';
       if (upload.state === 'staged') upload.state = 'abandoned';
     }
-    image.copy = null;
+    this.imports.endPromise(image, { failure: DELETED });
     this.imports.cancel(image, context);
     const plan = beginFakeDeletion(image, checked, this.now());
     this.timeline.add(imageId, 'image.deleted', context);
@@ -918,13 +923,15 @@ export class FakeRegistry implements Registry {
   }
 
   /** @throws `quota_exceeded`. Nothing has changed then. */
-  private checkExternalQuota(
+  private checkExternalData(
     { location, copyFrom, register }: ExternalData,
     { id, owner }: Pick<ImageRecord, 'id' | 'owner'>,
     limits: ProjectLimits | undefined,
   ): void {
     const data = location ?? copyFrom ?? register;
     if (!data) return;
+    const task = (location ?? register)?.task;
+    if (task) this.imports.requireNewTask(id, task.taskId);
     checkQuota(
       { owner, quotaBytes: data.storageQuotaBytes, limits },
       data.sizeBytes ?? 0,
@@ -935,21 +942,28 @@ export class FakeRegistry implements Registry {
   }
 
   private attach(image: FakeImage, { location, copyFrom, register }: ExternalData): void {
-    const promise = { attempts: 0, isLastAttempt: false, nextAttemptMs: this.nowMs() };
-    if (copyFrom) image.copy = { ...promise, request: copyFrom, check: undefined };
+    const attempts = { attempts: 0, isLastAttempt: false, nextAttemptMs: this.nowMs() };
+    if (location ?? copyFrom ?? register) this.imports.endPromise(image, { failure: SUPERSEDED });
+    if (copyFrom) {
+      image.copy = { ...attempts, request: copyFrom, check: undefined, taskId: undefined };
+    }
     if (register) {
-      const { url: sourceUrl, sizeBytes, hash: check } = register;
-      image.copy = { ...promise, request: { sourceUrl, storeId: '', sizeBytes }, check };
+      const { url: sourceUrl, sizeBytes, hash: check, task } = register;
+      if (task) this.imports.insertTask(image.record.id, task, 'location_import');
+      const request = { sourceUrl, storeId: '', sizeBytes };
+      image.copy = { ...attempts, request, check, taskId: task?.taskId };
     }
     if (!location) return;
-    const { url, metadata, sizeBytes, hash } = location;
+    const { url, metadata, sizeBytes, hash, task } = location;
     if (hash) {
       Object.assign(image.record, { hashAlgorithm: hash.algorithm, hashValue: hash.value });
     }
     transition(image, 'active');
-    image.copy = null;
     image.record.sizeBytes = sizeBytes;
     image.record.locations.push({ id: this.nextLocationId++, url, metadata, status: 'active' });
+    if (!task) return;
+    this.imports.insertTask(image.record.id, task, 'location_import');
+    this.imports.endTask(image, task.taskId, {});
   }
 
   private tellOfData(image: FakeImage, data: ExternalData, context: CallContext): void {
@@ -1032,7 +1046,7 @@ export class FakeRegistry implements Registry {
     if (image.record.status === 'queued') image.record.sizeBytes = copy.request.sizeBytes;
     const checkIsOver = copy.check !== undefined && (failedForGood || copy.isLastAttempt);
     if (image.record.status === 'killed' || (checkIsOver && copyEnd !== 'handed_back')) {
-      image.copy = null;
+      this.imports.endPromise(image, { failure: message ?? 'Internal error' });
     }
     if (copyEnd === 'handed_back') {
       copy.attempts -= 1;

@@ -10,6 +10,7 @@ import { imports } from './20261121000260-imports';
 import { scrubs } from './20261122000270-scrubs';
 import { events } from './20261122000280-events';
 import { importColumns } from './20261122000290-import-columns';
+import { checkTasks } from './20261122000295-check-tasks';
 import { locationStoreKey } from './20261121000300-location-store-key';
 import { contractHead } from './20261121000400-contract-head';
 import type { Migration } from './migration';
@@ -28,6 +29,7 @@ export const MIGRATIONS: readonly Migration[] = [
   scrubs,
   events,
   importColumns,
+  checkTasks,
   locationStoreKey,
   contractHead,
 ];

@@ -122,6 +122,12 @@ export const CHECK_COLUMNS: readonly ColumnDefinition[] = [
   column('is_last_attempt', 'boolean', { default: 0 }),
 ];
 
+/** Of the same: the task that shows how the check goes, if one does. */
+export const CHECK_TASK_COLUMNS: readonly ColumnDefinition[] = [
+  varchar('task_id', 36, { ...NULLABLE, binary: true }),
+  column('task_hours', 'int', NULLABLE),
+];
+
 /** Locations taken from images that have others, whose data is still to be removed. */
 export const REMOVALS_TABLE: TableDefinition = {
   name: 'registry_removals',

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { ClaimCopy, ExternalLocation, RecordHashes, RegisterLocation } from '@glance/common';
+import type {
+  ClaimCopy,
+  ExternalLocation,
+  RecordHashes,
+  RegisterLocation,
+  TaskOfImage,
+} from '@glance/common';
 import { expectRefusal, type ContractWorld, type NewWorld } from './contract-world';
 
 const URL = 'https://user:password@host.example/disk.raw?signature=x';
@@ -135,6 +141,92 @@ export function checkCases(newWorld: NewWorld): void {
     const queued = await world.create();
     const call = register(queued.id, { sizeBytes: 7, storageQuotaBytes: 6 });
     await expectRefusal(call, 'quota_exceeded');
+  });
+
+  describe('with a task', () => {
+    const newTask = (): TaskOfImage => ({
+      ...{ taskId: randomUUID(), userId: 'alice', requestId: 'req-1', timeToLiveHours: 1 },
+      owner: world.owner.identity.projectId ?? '',
+      input: { loc_url: 'https://***@host.example/disk.raw' },
+    });
+    const shown = async (id: string) => {
+      const tasks = await world.registry.listImageTasks(id, world.owner);
+      return tasks.map(({ status, message, result }) => ({ status, message, result }));
+    };
+    const withTask = async (overrides: Partial<RegisterLocation> = {}): Promise<string> => {
+      const { id } = await world.create();
+      await register(id, { task: newTask(), ...overrides });
+      return id;
+    };
+
+    it('show how it goes, from the promise to the location', async () => {
+      const task = newTask();
+      const id = await withTask({ task });
+      const [pending] = await world.registry.listImageTasks(id, world.owner);
+      const { taskId, timeToLiveHours: _, ...rest } = task;
+      expect(pending).toMatchObject({ id: taskId, ...rest, type: 'location_import', imageId: id });
+      expect(pending).toMatchObject({ status: 'pending', expiresAt: null });
+      const { lease } = await claimed(id);
+      expect(await shown(id)).toEqual([{ status: 'processing', message: '', result: null }]);
+      const commit = world.commitRequest({ location: { url: URL, metadata: {} } });
+      await world.registry.commitUpload(id, lease.uploadId, commit, world.admin);
+      expect(await shown(id)).toEqual([
+        { status: 'success', message: '', result: { image_id: id } },
+      ]);
+    });
+
+    it('say why there is no location once that is settled', async () => {
+      const attempt = async (id: string, copy: 'failed' | 'handed_back' | 'failed_for_good') => {
+        const { lease } = await claimed(id);
+        const how = { reason: 'x', locationUrl: null, copy, message: 'It is not there.' };
+        await world.registry.abandonUpload(id, lease.uploadId, how, world.admin);
+        return await shown(id);
+      };
+      const open = [{ status: 'processing', message: '', result: null }];
+      expect(await attempt(await withTask(), 'failed')).toEqual(open);
+      const id = await withTask();
+      expect(await attempt(id, 'handed_back')).toEqual(open);
+      expect(await attempt(id, 'failed_for_good')).toEqual([
+        { status: 'failure', message: 'It is not there.', result: null },
+      ]);
+    });
+
+    it.each<[string, (id: string) => Promise<unknown>, string]>([
+      ['the image is deleted', (id) => world.remove(id), 'The image was deleted'],
+      [
+        'an upload begins',
+        (id) => world.registry.beginUpload(id, world.uploadRequest(), world.owner),
+        'The image got its data otherwise',
+      ],
+      [
+        'a location is added without a check',
+        (id) => {
+          const location = { url: URL, metadata: {}, sizeBytes: 7, storageQuotaBytes: null };
+          return world.registry.updateImage(id, { location }, world.owner);
+        },
+        'The image got its data otherwise',
+      ],
+    ])('end when %s', async (_when, act, message) => {
+      const id = await withTask();
+      await act(id);
+      // Whoever deleted the image is not shown its tasks by it.
+      const [task] = await world.registry.listImageTasks(id, world.admin);
+      expect(task).toMatchObject({ status: 'failure', message });
+    });
+
+    it('have ended where nothing was to be read', async () => {
+      const { id } = await world.create();
+      const task = newTask();
+      const location = { url: URL, metadata: {}, sizeBytes: 7, storageQuotaBytes: null, task };
+      await world.registry.updateImage(id, { location }, world.owner);
+      expect(await shown(id)).toEqual([
+        { status: 'success', message: '', result: { image_id: id } },
+      ]);
+      const other = await world.create();
+      const again = world.registry.updateImage(other.id, { location }, world.owner);
+      await expectRefusal(again, 'conflict');
+      expect(await imageOf(other.id)).toMatchObject({ status: 'queued', locations: [] });
+    });
   });
 
   describe('hashes found afterwards', () => {
