@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -27,7 +26,7 @@ describeWithKeystone()('the tests of Tempest, unmodified', () => {
 
   beforeAll(async () => {
     keystone = await Keystone.start();
-    source = await ImageSource.start(randomBytes(100_000));
+    source = await ImageSource.start(readFileSync('/tmp/tp/tiny.qcow2'));
     directory = await mkdtemp(path.join(os.tmpdir(), 'glance-tempest-stores-'));
     const policy = path.join(directory, 'policy.yaml');
     // By default administrators alone may, and one of the tests does as a member.

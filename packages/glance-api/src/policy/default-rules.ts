@@ -183,7 +183,10 @@ function sharedRules(adminRole: string): Record<string, DefaultRule> {
       rule: `role:${adminRole.trim()}`,
       help: 'Who is an administrator, beside the holders of admin_role.',
     },
-    default: { rule: ADMIN, help: 'What has no rule of its own (policy_default_rule).' },
+    default: {
+      rule: ANYONE,
+      help: 'For rules and property protections that name it, and what has no rule of its own (policy_default_rule).',
+    },
     service_api: { rule: `role:service or ${ADMIN}`, help: 'Other services.' },
     metadef_default: { rule: ANYONE, help: 'Read metadata definitions.' },
     metadef_admin: { rule: ADMIN, help: 'Change metadata definitions.' },

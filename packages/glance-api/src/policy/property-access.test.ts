@@ -29,6 +29,7 @@ const STORED: ImageProperty[] = ['crud', 'c---', '-r--', '----'].map((name) => [
 
 describe('protected properties', () => {
   let directory: string;
+  let policy: Policy;
   let protections: PropertyProtections;
 
   beforeAll(async () => {
@@ -37,7 +38,7 @@ describe('protected properties', () => {
     await writeFile(file, PROTECTIONS);
     const options = { policyFile: undefined, policyDirs: [], searchDirectories: [] };
     const rules = { defaultRule: 'default', enforceNewDefaults: true, enforceScope: true };
-    const policy = await Policy.read({ ...options, ...rules, adminRole: 'admin' }, silentLogger);
+    policy = await Policy.read({ ...options, ...rules, adminRole: 'admin' }, silentLogger);
     protections = await PropertyProtections.read(
       { file, format: 'roles', searchDirectories: [], policy },
       silentLogger,
@@ -55,6 +56,24 @@ describe('protected properties', () => {
       return (error as Error).message;
     }
   };
+
+  it('may be left to the default rule, which lets anybody pass', async () => {
+    const file = path.join(directory, 'policies.conf');
+    const section = (name: string, rule: string) => [
+      `[${name}]`,
+      ...['create', 'read', 'update', 'delete'].map((each) => `${each} = ${rule}`),
+    ];
+    await writeFile(
+      file,
+      [...section('^x_.*', 'default'), ...section('.*', 'context_is_admin')].join('\n'),
+    );
+    const byPolicy = await PropertyProtections.read(
+      { file, format: 'policies', searchDirectories: [], policy },
+      silentLogger,
+    );
+    expect(byPolicy.permits('read', 'x_theirs', MEMBER)).toBe(true);
+    expect(byPolicy.permits('read', 'other', MEMBER)).toBe(false);
+  });
 
   it.each([
     ['a new value', ['crud', 'new'], true, true],
