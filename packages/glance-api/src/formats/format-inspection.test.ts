@@ -195,6 +195,7 @@ describe('data of a bare image', () => {
   it('is raw when it is nothing else', () => {
     expect(inspect(Buffer.from('anything'), 'raw')).toBe(8);
     expect(inspect(zeros(0), 'raw')).toBeNull();
+    expect(inspect(zeros(0), 'qcow2')).toBeNull();
     expect(inspect(Buffer.from('anything'), 'ami')).toBeNull();
     expect(inspect(Buffer.from('anything'), 'ploop')).toBeNull();
     expect(inspect(Buffer.from('anything'), 'qcow2')).toBe(

@@ -81,7 +81,9 @@ export class FormatInspection {
   }
 
   private sizeOfPlainData(): VirtualSize {
-    if (this.diskFormat === 'raw') return this.totalBytes || null;
+    // Of a snapshot whose disks are all volumes Nova makes an empty image, said to be qcow2.
+    if (this.totalBytes === 0) return null;
+    if (this.diskFormat === 'raw') return this.totalBytes;
     // Of formats such as ami nothing is known that could be looked for.
     if (!Object.hasOwn(DETECTORS, this.diskFormat)) return null;
     return this.mismatch(`it is not of format ${this.diskFormat}, as the image says`);
