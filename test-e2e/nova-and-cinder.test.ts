@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Deployment, ROOT } from './support/deployment';
 import { ImageSource } from './support/image-source';
+import { describeWithAll } from './support/installed';
 import { Keystone, describeWithKeystone, type Login } from './support/keystone';
 import { OpenstackService, describeWithNovaAndCinder } from './support/openstack-services';
 
@@ -319,8 +320,9 @@ refused(exception.ImageNotFound, service.show, bob, image['id'])
 print('changed')
 `;
 
-describeWithNovaAndCinder();
-describeWithKeystone()('the code of Nova and Cinder, unmodified', () => {
+const describeAll = describeWithAll(describeWithNovaAndCinder(), describeWithKeystone());
+
+describeAll('the code of Nova and Cinder, unmodified', () => {
   let keystone: Keystone;
   let source: ImageSource;
   let deployment: Deployment;
@@ -332,7 +334,10 @@ describeWithKeystone()('the code of Nova and Cinder, unmodified', () => {
   beforeAll(async () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'glance-nova-'));
     const data = randomBytes(1024 * 1024);
-    environment = { DISK: path.join(directory, 'disk.raw'), CHEAP: path.join(directory, 'cheap') };
+    environment = {
+      DISK: path.join(directory, 'disk.raw'),
+      CHEAP: path.join(directory, 'cheap'),
+    };
     await writeFile(environment['DISK']!, data);
     source = await ImageSource.start(data);
     environment['SOURCE'] = source.url;

@@ -2,6 +2,11 @@ import { spawnSync } from 'node:child_process';
 
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
+/** `describe` where each of these is one: nothing that they need is missing. */
+export function describeWithAll(...all: jest.Describe[]): jest.Describe {
+  return all.find((each) => each !== describe) ?? describe;
+}
+
 /**
  * `describe` where a program is there; else skipped, aloud, and an error in CI.
  * @param command a harmless call of it
