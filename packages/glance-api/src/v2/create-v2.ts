@@ -118,6 +118,7 @@ export async function createV2(parts: ApiParts): Promise<Router> {
     tasks: new TasksController({
       registry,
       policy,
+      baseUrl: { publicEndpoint: options.public_endpoint },
       listLimits: listLimitsOf(config),
       creation: new TaskCreation({
         ...parts,

@@ -50,7 +50,7 @@ describe('tasks made in API v2', () => {
   const post = (body: object, token = ADMIN) => as(token).post('/v2/tasks').send(body);
   const begun = async (type: string, input: object): Promise<string> => {
     const { body, headers } = await post({ type, input }).expect(201);
-    expect(headers['location']).toBe(`/v2/tasks/${body.id}`);
+    expect(headers['location']).toBe(`${server.url}/v2/tasks/${body.id}`);
     expect(body).toMatchObject({ type, owner: 'ops', self: `/v2/tasks/${body.id}` });
     return body.id;
   };

@@ -12,6 +12,7 @@ import type { Registry } from '@glance/registry-client';
 import type { Request, RequestHandler, Response } from 'express';
 import { identityOf } from '../auth/authenticate';
 import { contextOf } from '../auth/call-context';
+import { requestBaseUrl, type BaseUrlOptions } from '../versions/base-url';
 import { enforceOnImage } from '../policy/image-access';
 import { newImageTarget } from '../policy/image-target';
 import type { Policy } from '../policy/policy';
@@ -26,6 +27,7 @@ export interface TasksControllerOptions {
   policy: Policy;
   listLimits: ListLimits;
   creation: TaskCreation;
+  baseUrl: BaseUrlOptions;
 }
 
 /** Types that a list may be asked for; others are refused (tasks sheet §1). */
@@ -44,9 +46,9 @@ export class TasksController {
   };
 
   create = async (req: Request, res: Response): Promise<void> => {
-    const { registry, creation } = this.options;
+    const { registry, creation, baseUrl } = this.options;
     const taskId = await creation.begin(parseTaskRequest(req.body), req);
-    res.status(201).location(`/v2/tasks/${taskId}`);
+    res.status(201).location(`${requestBaseUrl(req, baseUrl)}/v2/tasks/${taskId}`);
     answerJson(res, taskView(await registry.getTask(taskId, contextOf(req))));
   };
 
