@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Deployment } from './support/deployment';
 import { ImageSource } from './support/image-source';
+import { describeWithAll } from './support/installed';
 import { Keystone, describeWithKeystone, type Login } from './support/keystone';
 import { describeWithTempest, runTempest } from './support/tempest';
 
@@ -50,8 +51,9 @@ const OTHERS: [tests: string[], atLeast: number][] = [
   [[`${RBAC}.test_project_reader_tests`], 30],
 ];
 
-describeWithTempest();
-describeWithKeystone()('the tests of Tempest, unmodified', () => {
+const describeAll = describeWithAll(describeWithTempest(), describeWithKeystone());
+
+describeAll('the tests of Tempest, unmodified', () => {
   let keystone: Keystone;
   let source: ImageSource;
   let directory: string;

@@ -1,8 +1,8 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  requireKnownPlugins,
   isCachingFlavor,
+  requireKnownPlugins,
   stagingPlace,
   workPlace,
   type ConfiguredPlace,

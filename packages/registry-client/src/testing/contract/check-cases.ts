@@ -191,6 +191,15 @@ export function checkCases(newWorld: NewWorld): void {
       ]);
     });
 
+    it('fail with the process that dies in the last attempt, and go on after another', async () => {
+      const [last, other] = [await withTask(), await withTask()];
+      await claimed(last, { maxAttempts: 1 });
+      await claimed(other, { maxAttempts: 2 });
+      await world.underTest.expireLeases();
+      expect(await shown(last)).toMatchObject([{ status: 'failure' }]);
+      expect(await shown(other)).toMatchObject([{ status: 'processing' }]);
+    });
+
     it.each<[string, (id: string) => Promise<unknown>, string]>([
       ['the image is deleted', (id) => world.remove(id), 'The image was deleted'],
       [
