@@ -86,6 +86,10 @@ disk.clone(alice, far['id'])
 pool, _, _ = disk.driver.parent_info(disk.rbd_name)
 assert pool == os.environ['IMAGES'], pool
 assert api.get(alice, far['id'])['stores'] == 'far,blocks'
+refused(exception.ImageDeleteConflict, api.delete, alice, far['id'])
+assert api.get(alice, far['id'])['stores'] == 'far,blocks'
+with open(os.environ['FAR'] + '/' + far['id'], 'rb') as kept:
+    assert kept.read() == bytes_of(DISK)
 disk.driver.destroy_volume(disk.rbd_name)
 assert api.delete(alice, far['id']) is True
 
@@ -156,7 +160,8 @@ withCeph(describeAll)('Nova and Cinder with their disks in the Ceph of the image
 
   beforeAll(async () => {
     directory = await mkdtemp(path.join(os.tmpdir(), 'glance-nova-rbd-'));
-    environment = { DISK: path.join(directory, 'disk.raw'), IMAGES: images };
+    const far = path.join(directory, 'far');
+    environment = { DISK: path.join(directory, 'disk.raw'), IMAGES: images, FAR: far };
     await writeFile(environment['DISK']!, randomBytes(9 * 1024 * 1024));
     await cluster.createPool(images);
     await cluster.createPool(disks);
@@ -179,13 +184,12 @@ withCeph(describeAll)('Nova and Cinder with their disks in the Ceph of the image
           'enabled_import_methods = [copy-image]',
           'show_image_direct_url = true',
           'show_multiple_locations = true',
-          'deletion_grace = 0',
           'wakeup_time = 0.5',
         ],
         oslo_policy: [`policy_file = ${policy}`],
         glance_store: ['default_backend = blocks'],
         blocks: ceph(images, 'rbd_store'),
-        far: [`filesystem_store_datadir = ${directory}/far`],
+        far: [`filesystem_store_datadir = ${far}`],
         keystone_authtoken: keystone.authtoken,
       },
     });

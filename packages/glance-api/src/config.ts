@@ -173,7 +173,7 @@ export const API_OPTIONS = {
       max: 100,
     }),
     deletion_grace: secondsOption({
-      help: 'Seconds that a deletion is left to the process that began it; then any node finishes it.',
+      help: 'Seconds that a deletion is left to the process that began it; then any node finishes it. A request that still waits for its store is then answered 204 even where the store refuses.',
       default: 120,
       min: 0,
     }),

@@ -139,7 +139,8 @@ export interface StoredBlob {
 /** Optional abilities. The instrumented store never asks a driver for one it lacks. */
 export interface StoreCapabilities {
   readonly add: boolean;
-  readonly delete: boolean;
+  /** `unless in use`: it refuses while somebody else, such as a clone, depends on the blob. */
+  readonly delete: boolean | 'unless in use';
   readonly partialRead: boolean;
   /** It can tell which blobs it holds: all at once, or those in the account of a project. */
   readonly list: boolean | 'by project';

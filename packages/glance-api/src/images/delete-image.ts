@@ -9,7 +9,7 @@ import {
 import type { CallContext, Registry } from '@glance/registry-client';
 import type { Logger } from '@glance/service-kit';
 import type { StoreSet } from '@glance/stores';
-import { removeData } from './remove-data';
+import { refusableFirst, removeData } from './remove-data';
 import { removeTakenLocations } from './remove-locations';
 
 export interface DeletionOptions {
@@ -92,7 +92,7 @@ export async function finishDeletion(
   context: CallContext,
 ): Promise<ImageRecord> {
   let removed = 0;
-  for (const location of locations) {
+  for (const location of refusableFirst(locations, stores)) {
     try {
       if (await removeData(location, stores)) removed += 1;
     } catch (error) {

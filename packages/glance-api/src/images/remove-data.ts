@@ -20,3 +20,16 @@ export async function removeData(location: ImageLocation, stores: StoreSet): Pro
     throw error;
   }
 }
+
+/**
+ * The order to remove an image's data in: what a store may refuse to give up comes first, so that a
+ * refused deletion has removed nothing.
+ */
+export function refusableFirst(
+  locations: readonly ImageLocation[],
+  stores: StoreSet,
+): ImageLocation[] {
+  const isRefusable = (location: ImageLocation): boolean =>
+    stores.find(location)?.capabilities.delete === 'unless in use';
+  return [...locations].sort((a, b) => Number(isRefusable(b)) - Number(isRefusable(a)));
+}

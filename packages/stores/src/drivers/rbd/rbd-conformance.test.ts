@@ -11,7 +11,7 @@ describeWithCeph()('rbd', () => {
   afterAll(() => pool.dispose());
 
   describeStoreConformance('thin, in small objects', {
-    capabilities: { add: true, delete: true, partialRead: true, list: true },
+    capabilities: { add: true, delete: 'unless in use', partialRead: true, list: true },
     boundedMemory: true,
     forgedLocations: [
       'rbd://',

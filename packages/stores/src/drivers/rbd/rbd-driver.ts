@@ -39,7 +39,12 @@ const START_MS = 10_000;
  */
 export class RbdDriver implements StoreDriver {
   readonly schemes = SCHEMES;
-  readonly capabilities = { add: true, delete: true, partialRead: true, list: true };
+  readonly capabilities = {
+    add: true,
+    delete: 'unless in use',
+    partialRead: true,
+    list: true,
+  } as const;
   private readonly cluster: RbdCluster;
   private readers = 0;
 
