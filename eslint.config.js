@@ -9,7 +9,7 @@ const DIRECTIONS = {
   'service-kit': ['common'],
   stores: ['common', 'keystone-client'],
   'registry-client': ['common'],
-  'keystone-client': [],
+  'keystone-client': ['common'],
   'glance-registry': ['common', 'service-kit'],
   'glance-api': ['common', 'service-kit', 'stores', 'registry-client', 'keystone-client'],
   'glance-manage': [

@@ -24,5 +24,6 @@ export * from './identity';
 export * from './image';
 export * from './image-status';
 export * from './project-limits';
+export * from './steady-lookup';
 export * from './text';
 export * from './time';

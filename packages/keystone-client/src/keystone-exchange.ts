@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { SteadyLookup } from '@glance/common';
 import axios, { AxiosHeaders, isAxiosError } from 'axios';
 import { KeystoneError } from './keystone-error';
 
@@ -41,16 +42,14 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** One request to Keystone and its whole answer, whatever its status. */
 export class KeystoneExchange {
-  private readonly httpAgent = new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  private readonly httpAgent: http.Agent;
   private readonly httpsAgent: https.Agent;
 
   constructor(private readonly options: ExchangeOptions) {
-    this.httpsAgent = new https.Agent({
-      keepAlive: true,
-      maxSockets: MAX_SOCKETS,
-      minVersion: 'TLSv1.2',
-      ...options.tls,
-    });
+    const { lookup } = new SteadyLookup();
+    const kept = { keepAlive: true, maxSockets: MAX_SOCKETS, lookup };
+    this.httpAgent = new http.Agent(kept);
+    this.httpsAgent = new https.Agent({ ...kept, minVersion: 'TLSv1.2', ...options.tls });
   }
 
   /** @throws KeystoneError `unavailable`, `unexpected`. */

@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { SteadyLookup } from '@glance/common';
 
 /** Below the 75 s after which a registry closes an idle connection, so that this side closes first. */
 const IDLE_SOCKET_MS = 60_000;
@@ -17,6 +18,7 @@ export interface TlsOptions {
 interface AgentLimits {
   connectMs: number;
   maxSockets: number;
+  names: SteadyLookup;
 }
 
 type Connected = (error: Error | null, stream: Duplex) => void;
@@ -61,6 +63,7 @@ function keepAliveOptions(limits: AgentLimits): http.AgentOptions {
     maxSockets: limits.maxSockets,
     maxFreeSockets: limits.maxSockets,
     timeout: IDLE_SOCKET_MS,
+    lookup: limits.names.lookup,
   };
 }
 
@@ -86,7 +89,11 @@ export interface RegistryAgents {
 }
 
 /** Keep-alive agents with a bounded number of sockets that give up a connect after `connectMs`. */
-export function createRegistryAgents(limits: AgentLimits, tls: TlsOptions): RegistryAgents {
+export function createRegistryAgents(
+  options: Omit<AgentLimits, 'names'>,
+  tls: TlsOptions,
+): RegistryAgents {
+  const limits = { ...options, names: new SteadyLookup() };
   return {
     httpAgent: new BoundedConnectHttpAgent(limits),
     httpsAgent: new BoundedConnectHttpsAgent(limits, tls),
