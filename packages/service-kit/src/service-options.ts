@@ -58,7 +58,7 @@ export function serviceOptions(defaults: { bindHost: string; bindPort: number; p
       default: 300,
     }),
     shutdown_delay: secondsOption({
-      help: 'Seconds between the red readiness and the closed port, for a load balancer to notice.',
+      help: 'Seconds between the red readiness and the closed port, for a load balancer to notice. Answers end their connections meanwhile.',
       default: 5,
     }),
     debug: booleanOption({ help: 'Log at debug level.', default: false }),

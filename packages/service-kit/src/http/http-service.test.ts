@@ -134,6 +134,24 @@ describe('HttpService', () => {
     await stopped;
   });
 
+  it('ends each connection with an answer once it is asked to stop', async () => {
+    const { service, port } = await listen((_req, res) => res.end('ok'));
+    const socket = net.connect(port, '127.0.0.1');
+    const answers: string[] = [];
+    socket.on('data', (chunk: Buffer) => answers.push(chunk.toString('latin1')));
+    const request = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';
+    socket.write(request);
+    await once(socket, 'data');
+    const stopped = service.stop({ delayMs: 500, drainTimeoutMs: 10_000 });
+    socket.write(request);
+    await once(socket, 'close');
+    expect(answers).toEqual([
+      expect.stringMatching(/^HTTP\/1\.1 200 .*Connection: keep-alive/s),
+      expect.stringMatching(/^HTTP\/1\.1 200 .*Connection: close/s),
+    ]);
+    await stopped;
+  });
+
   it('tells transfers to abort when the drain time is over', async () => {
     let running: http.ServerResponse | undefined;
     const { service, port } = await listen(

@@ -52,7 +52,7 @@ export class HttpService {
   private readonly sockets = new Set<Socket>();
   private readonly busy = new WeakSet<Duplex>();
   private inFlight = 0;
-  private draining = false;
+  private stopping = false;
   private toldFullAt = -Infinity;
   private idle: (() => void) | undefined;
 
@@ -115,10 +115,14 @@ export class HttpService {
     if (this.server instanceof https.Server) this.server.setSecureContext(secureContext(tls));
   }
 
-  /** Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). */
+  /**
+   * Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). Until it
+   * stops accepting, every answer ends its connection: a balancer that keeps connections and knows
+   * nothing of readiness has none left by then on which a request could meet its end.
+   */
   async stop({ delayMs, drainTimeoutMs }: StopOptions): Promise<void> {
+    this.stopping = true;
     await pause(delayMs);
-    this.draining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeIdleConnections();
     if (!(await this.becomesIdle(drainTimeoutMs))) {
@@ -136,11 +140,11 @@ export class HttpService {
     this.inFlight += 1;
     const { socket } = req;
     this.busy.add(socket);
-    if (this.draining) res.setHeader('Connection', 'close');
+    if (this.stopping) res.setHeader('Connection', 'close');
     res.once('close', () => {
       this.inFlight -= 1;
       this.busy.delete(socket);
-      if (this.draining) this.server.closeIdleConnections();
+      if (!this.server.listening) this.server.closeIdleConnections();
       if (this.inFlight === 0) this.idle?.();
     });
     this.options.handler(req, res);
