@@ -152,6 +152,20 @@ describe('HttpService', () => {
     await stopped;
   });
 
+  it('answers what comes on a connection that was accepted before', async () => {
+    const { service, port } = await listen((_req, res) => res.end('ok'));
+    const socket = net.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+    const stopped = service.stop({ delayMs: 1000, drainTimeoutMs: 10_000 });
+    await refused(port);
+    socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    await stopped;
+  });
+
   it('tells transfers to abort when the drain time is over', async () => {
     let running: http.ServerResponse | undefined;
     const { service, port } = await listen(

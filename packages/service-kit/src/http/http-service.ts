@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import net, { type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TLSSocket, type SecureContextOptions } from 'node:tls';
@@ -33,6 +33,8 @@ export interface StopOptions {
 
 const HEADERS_TIMEOUT_MS = 20_000;
 const ABORT_GRACE_MS = 10_000;
+/** For a request that is on its way on a connection that was accepted. */
+const LINGER_MS = 1000;
 const FULL_WARNING_INTERVAL_MS = 60_000;
 
 /** Set on a request whose client waits for `100 Continue` before it sends the body. */
@@ -53,6 +55,7 @@ export class HttpService {
   private readonly busy = new WeakSet<Duplex>();
   private inFlight = 0;
   private stopping = false;
+  private closesIdle = false;
   private toldFullAt = -Infinity;
   private idle: (() => void) | undefined;
 
@@ -123,7 +126,12 @@ export class HttpService {
   async stop({ delayMs, drainTimeoutMs }: StopOptions): Promise<void> {
     this.stopping = true;
     await pause(delayMs);
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    // Not that of http.Server, which closes connections whose request was not read yet.
+    const closed = new Promise<void>((resolve) => {
+      net.Server.prototype.close.call(this.server, () => resolve());
+    });
+    await Promise.race([closed, pause(Math.min(LINGER_MS, delayMs))]);
+    this.closesIdle = true;
     this.server.closeIdleConnections();
     if (!(await this.becomesIdle(drainTimeoutMs))) {
       this.options.logger.warn(
@@ -144,7 +152,7 @@ export class HttpService {
     res.once('close', () => {
       this.inFlight -= 1;
       this.busy.delete(socket);
-      if (!this.server.listening) this.server.closeIdleConnections();
+      if (this.closesIdle) this.server.closeIdleConnections();
       if (this.inFlight === 0) this.idle?.();
     });
     this.options.handler(req, res);
