@@ -20,6 +20,7 @@ export * from './data-place';
 export * from './count-quota';
 export * from './errors';
 export * from './fail-points';
+export * from './host-lookup';
 export * from './identity';
 export * from './image';
 export * from './image-status';

@@ -1,11 +1,9 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { promisify } from 'node:util';
+import { answerWith, lookupAll } from './host-lookup';
 
 /** Longer than a name server that works takes, much shorter than the system waits for one. */
 const PATIENCE_MS = 250;
-
-const lookupAll = promisify(systemLookup);
 
 /**
  * Names of the few hosts that a service calls all the time, looked up for each new connection: a
@@ -18,19 +16,12 @@ export class SteadyLookup {
   private readonly lastSeen = new Map<string, LookupAddress[]>();
   private readonly running = new Map<string, Promise<LookupAddress[]>>();
 
-  constructor(
-    private readonly ask = (host: string): Promise<LookupAddress[]> =>
-      lookupAll(host, { all: true }),
-  ) {}
+  constructor(private readonly ask: typeof lookupAll = lookupAll) {}
 
   /** For the options of an agent or of a connection; of its own options only `all` counts. */
   readonly lookup: LookupFunction = (host, options, callback) => {
     this.find(host).then(
-      (addresses) => {
-        const [first] = addresses;
-        if (options.all === true) callback(null, addresses);
-        else callback(null, first?.address ?? '', first?.family ?? 0);
-      },
+      (addresses) => answerWith(addresses)(host, options, callback),
       (error: unknown) => callback(error as NodeJS.ErrnoException, ''),
     );
   };

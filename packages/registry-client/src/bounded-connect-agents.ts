@@ -18,7 +18,6 @@ export interface TlsOptions {
 interface AgentLimits {
   connectMs: number;
   maxSockets: number;
-  names: SteadyLookup;
 }
 
 type Connected = (error: Error | null, stream: Duplex) => void;
@@ -63,7 +62,7 @@ function keepAliveOptions(limits: AgentLimits): http.AgentOptions {
     maxSockets: limits.maxSockets,
     maxFreeSockets: limits.maxSockets,
     timeout: IDLE_SOCKET_MS,
-    lookup: limits.names.lookup,
+    lookup: new SteadyLookup().lookup,
   };
 }
 
@@ -89,11 +88,7 @@ export interface RegistryAgents {
 }
 
 /** Keep-alive agents with a bounded number of sockets that give up a connect after `connectMs`. */
-export function createRegistryAgents(
-  options: Omit<AgentLimits, 'names'>,
-  tls: TlsOptions,
-): RegistryAgents {
-  const limits = { ...options, names: new SteadyLookup() };
+export function createRegistryAgents(limits: AgentLimits, tls: TlsOptions): RegistryAgents {
   return {
     httpAgent: new BoundedConnectHttpAgent(limits),
     httpsAgent: new BoundedConnectHttpsAgent(limits, tls),

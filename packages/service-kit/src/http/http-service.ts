@@ -119,9 +119,9 @@ export class HttpService {
   }
 
   /**
-   * Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). Until it
-   * stops accepting, every answer ends its connection: a balancer that keeps connections and knows
-   * nothing of readiness has none left by then on which a request could meet its end.
+   * Stops accepting, waits for what runs, then aborts the rest (reliability sheet §12). Every
+   * answer ends its connection from the start, sooner than the sheet has it: a balancer that keeps
+   * connections and knows nothing of readiness has none left when the port closes.
    */
   async stop({ delayMs, drainTimeoutMs }: StopOptions): Promise<void> {
     this.stopping = true;

@@ -1,9 +1,9 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { promisify } from 'node:util';
+import { answerWith, lookupAll } from '@glance/common';
 import { sourceRefused, sourceUnusable, storeUnavailable } from '../store-errors';
 import { canonicalAddress, type AddressFilter } from './address-filter';
 import { effectivePort, hostOf, parseSourceUrl, type SourceUrl } from './source-url';
@@ -41,8 +41,6 @@ const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const USER_AGENT = 'glance-image-service';
 const MAX_HEADER_BYTES = 16 * 1024;
-
-const lookupAll = promisify(systemLookup);
 
 /**
  * The one way in which this service reads a URL that a user named (security sheet §3). Every
@@ -133,7 +131,7 @@ export class OutboundFetcher {
   }
 
   private async resolve(host: string): Promise<LookupAddress[]> {
-    const { resolve = (name: string) => lookupAll(name, { all: true }), timeouts } = this.rules;
+    const { resolve = lookupAll, timeouts } = this.rules;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -216,14 +214,6 @@ function redirectTarget(from: URL, location: string | undefined): URL {
     throw sourceRefused(`${from.host} redirects from https to http`);
   }
   return target.url;
-}
-
-function answerWith(addresses: LookupAddress[]): LookupFunction {
-  return (_host, options, callback) => {
-    const [first] = addresses;
-    if (options.all === true) callback(null, addresses);
-    else callback(null, first?.address ?? '', first?.family ?? 0);
-  };
 }
 
 function isOneOf(addresses: readonly LookupAddress[], remote: string | undefined): boolean {
